@@ -1,0 +1,218 @@
+import { ffi } from "../ffi/driver.js";
+import { concat, cstring, fromCstring, viewOf, words } from "./bytes.js";
+import { C } from "./constants.js";
+import { EEXIST, ENOENT } from "./errno.js";
+import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
+
+/** A file descriptor's number. */
+export type Fd = number;
+
+/** Opens a file relative to a directory's descriptor, always close-on-exec. Throws SyscallError. openat(2) */
+export function openat(dir: Fd, path: string, flags: number, mode = 0): Fd {
+  return must("openat", `open ${quote(path)}`, attemptAgain("openat", dir, cstring(path), flags | C.O_CLOEXEC, mode));
+}
+
+/** Opens a file by path, close-on-exec. Throws SyscallError. */
+export const open = (path: string, flags: number, mode = 0): Fd => openat(C.AT_FDCWD, path, flags, mode);
+
+/** Opens `path` below `dir` under openat2's `resolve` rules (RESOLVE_IN_ROOT, …). Throws SyscallError. openat2(2) */
+export function openat2(dir: Fd, path: string, flags: number, resolve: number, mode = 0): Fd {
+  const how = words(flags | C.O_CLOEXEC, mode, resolve);
+  return must("openat2", `open ${quote(path)}`, attemptAgain("openat2", dir, cstring(path), how, how.length));
+}
+
+export function close(fd: Fd): void {
+  attempt("close", fd);
+}
+
+/** Runs `use` with an open descriptor and closes it whatever happens. */
+export function using<T>(fd: Fd, use: (fd: Fd) => T): T {
+  try {
+    return use(fd);
+  } finally {
+    close(fd);
+  }
+}
+
+/** Reads up to `bytes.length` bytes. Returns how many; 0 at the end. Throws SyscallError. */
+export const read = (fd: Fd, bytes: Uint8Array): number => sys("read", fd, bytes, bytes.length);
+
+/** Reads until the end. Throws SyscallError. */
+export function readAll(fd: Fd): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let size = 16384;
+  for (;;) {
+    const part = new Uint8Array(size);
+    const count = read(fd, part);
+    if (count === 0) return parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts);
+    parts.push(part.subarray(0, count));
+    if (count === size) size *= 4;
+  }
+}
+
+/** Writes all of it. Throws SyscallError. */
+export function writeAll(fd: Fd, data: Uint8Array | string): void {
+  let rest = typeof data === "string" ? ffi.encode(data) : data;
+  while (rest.length > 0) rest = rest.subarray(sys("write", fd, rest, rest.length));
+}
+
+/** A whole file's bytes, its path relative to `dir`. Throws SyscallError. */
+export function readFileBytes(path: string, dir: Fd = C.AT_FDCWD): Uint8Array {
+  return using(openat(dir, path, C.O_RDONLY), (fd) => naming(`read ${quote(path)}`, () => readAll(fd)));
+}
+
+/** A whole file as text, its path relative to `dir`. Throws SyscallError. */
+export const readFile = (path: string, dir?: Fd): string => ffi.decode(readFileBytes(path, dir));
+
+/** Writes to an existing file in one write(2), as the kernel's own files want it. Throws SyscallError. */
+export function writeFile(path: string, data: Uint8Array | string, dir: Fd = C.AT_FDCWD): void {
+  using(openat(dir, path, C.O_WRONLY), (fd) => naming(`write ${quote(path)}`, () => writeAll(fd, data)));
+}
+
+/** Creates or replaces a file so that readers see the old content or the new, never a part. Throws SyscallError. */
+export function replaceFile(path: string, data: Uint8Array | string, mode: number, dir: Fd = C.AT_FDCWD): void {
+  const temporary = `${path}.${sys("getpid")}.tmp`;
+  using(openat(dir, temporary, C.O_WRONLY | C.O_CREAT | C.O_TRUNC | C.O_NOFOLLOW, mode), (fd) => writeAll(fd, data));
+  rename(temporary, path, dir);
+}
+
+export function rename(from: string, to: string, dir: Fd = C.AT_FDCWD): void {
+  must(
+    "renameat2",
+    `rename ${quote(from)} to ${quote(to)}`,
+    attempt("renameat2", dir, cstring(from), dir, cstring(to), 0),
+  );
+}
+
+/** Makes a directory. Throws SyscallError, EEXIST among them. */
+export function mkdir(path: string, mode: number, dir: Fd = C.AT_FDCWD): void {
+  must("mkdirat", `mkdir ${quote(path)}`, attempt("mkdirat", dir, cstring(path), mode));
+}
+
+/** Makes a directory and its parents; those that exist are left as they are. Throws SyscallError. */
+export function mkdirAll(path: string, mode: number): void {
+  const result = attempt("mkdirat", C.AT_FDCWD, cstring(path), mode);
+  if (result === -ENOENT && path.lastIndexOf("/") > 0) {
+    mkdirAll(path.slice(0, path.lastIndexOf("/")), mode);
+    mkdir(path, mode);
+  } else if (result !== -EEXIST) must("mkdirat", `mkdir ${quote(path)}`, result);
+}
+
+/** Removes an empty directory. Throws SyscallError. */
+export function rmdir(path: string, dir: Fd = C.AT_FDCWD): void {
+  must("unlinkat", `rmdir ${quote(path)}`, attempt("unlinkat", dir, cstring(path), C.AT_REMOVEDIR));
+}
+
+/** Removes a file, not a directory. Throws SyscallError. */
+export function unlink(path: string, dir: Fd = C.AT_FDCWD): void {
+  must("unlinkat", `remove ${quote(path)}`, attempt("unlinkat", dir, cstring(path), 0));
+}
+
+/** Removes a directory and all below it, following no symbolic link; absent is fine. Throws SyscallError. */
+export function removeTree(path: string, dir: Fd = C.AT_FDCWD): void {
+  const fd = attempt("openat", dir, cstring(path), C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW | C.O_CLOEXEC);
+  if (fd === -ENOENT) return;
+  using(must("openat", `open ${quote(path)}`, fd), (opened) => {
+    for (const { name, type } of readDirectory(opened)) {
+      if (type === DT_DIR) removeTree(name, opened);
+      else unlink(name, opened);
+    }
+  });
+  rmdir(path, dir);
+}
+
+/** What readlink(2) says. Throws SyscallError. */
+export function readlink(path: string, dir: Fd = C.AT_FDCWD): string {
+  const bytes = new Uint8Array(4096);
+  const size = attempt("readlinkat", dir, cstring(path), bytes, bytes.length);
+  return ffi.decode(bytes.subarray(0, must("readlinkat", `readlink ${quote(path)}`, size)));
+}
+
+/** A file's status, of statx(2): ids, sizes in bytes, `device` the numbers of a device file. */
+export interface Stat {
+  /** Type and permissions, as S_IFMT and below define them. */
+  mode: number;
+  uid: number;
+  gid: number;
+  inode: bigint;
+  links: number;
+  size: number;
+  device: { major: number; minor: number };
+  /** The device of the file system that the file lies on. */
+  fileSystem: { major: number; minor: number };
+}
+
+/** A file's status, or undefined where there is none of this path. Other failures throw SyscallError. */
+export function stat(path: string, dir: Fd = C.AT_FDCWD, flags = 0): Stat | undefined {
+  const bytes = new Uint8Array(256);
+  const result = attempt("statx", dir, cstring(path), flags, C.STATX_BASIC_STATS, bytes);
+  if (result === -ENOENT) return undefined;
+  must("statx", `stat ${quote(path)}`, result);
+  const view = viewOf(bytes);
+  const u32 = (at: number) => view.getUint32(at, true);
+  return {
+    links: u32(16),
+    uid: u32(20),
+    gid: u32(24),
+    mode: view.getUint16(28, true),
+    inode: view.getBigUint64(32, true),
+    size: Number(view.getBigUint64(40, true)),
+    device: { major: u32(128), minor: u32(132) },
+    fileSystem: { major: u32(136), minor: u32(140) },
+  };
+}
+
+/** The status of what a symbolic link is, not of what it names. */
+export const lstat = (path: string, dir?: Fd): Stat | undefined => stat(path, dir, C.AT_SYMLINK_NOFOLLOW);
+
+/** The status of an open file. */
+export const fstat = (fd: Fd): Stat => stat("", fd, C.AT_EMPTY_PATH) as Stat;
+
+export const isDirectory = ({ mode }: Stat): boolean => (mode & C.S_IFMT) === C.S_IFDIR;
+
+export const exists = (path: string, dir?: Fd): boolean => stat(path, dir) !== undefined;
+
+/** `d_type` of a directory, of getdents(2). */
+export const DT_DIR = 4;
+
+/** An entry of a directory: its name and `d_type`. */
+export interface Entry {
+  name: string;
+  type: number;
+}
+
+/** The entries of an open directory without "." and "..", in the file system's order. Throws SyscallError. */
+export function readDirectory(fd: Fd): Entry[] {
+  const entries: Entry[] = [];
+  const bytes = new Uint8Array(32768);
+  const view = viewOf(bytes);
+  for (;;) {
+    const count = sys("getdents64", fd, bytes, bytes.length);
+    if (count === 0) return entries;
+    for (let at = 0; at < count; ) {
+      const length = view.getUint16(at + 16, true);
+      const name = fromCstring(bytes.subarray(at + 19, at + length));
+      if (name !== "." && name !== "..") entries.push({ name, type: view.getUint8(at + 18) });
+      at += length;
+    }
+  }
+}
+
+/** The names in a directory, or none where it does not exist. Throws SyscallError. */
+export function listDirectory(path: string, dir: Fd = C.AT_FDCWD): string[] {
+  const fd = attempt("openat", dir, cstring(path), C.O_RDONLY | C.O_DIRECTORY | C.O_CLOEXEC);
+  if (fd === -ENOENT) return [];
+  return using(must("openat", `open ${quote(path)}`, fd), (opened) => readDirectory(opened).map((entry) => entry.name));
+}
+
+/** Gives the system call errors inside `run` an action that names the object. */
+function naming<T>(action: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof SyscallError ? new SyscallError(error.syscall, error.errno, action) : error;
+  }
+}
+
+/** A path or name as it stands in messages: in double quotes, control characters escaped. */
+export const quote = (text: string): string => JSON.stringify(text);

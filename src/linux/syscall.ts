@@ -1,0 +1,42 @@
+import { ffi } from "../ffi/driver.js";
+import type { Arg } from "../ffi/ffi.js";
+import { EINTR, errnoName, errnoText } from "./errno.js";
+import { SYSCALLS, type SyscallName } from "./syscalls.js";
+
+const column = ffi.arch === "x86_64" ? 0 : 1;
+
+/** A system call that the kernel refused. The message ends in the errno's text and name. */
+export class SyscallError extends Error {
+  override readonly name = "SyscallError";
+  constructor(
+    readonly syscall: SyscallName,
+    readonly errno: number,
+    /** What was attempted on which object, "open \"/x\"". */
+    readonly action: string = syscall,
+  ) {
+    super(`${action}: ${errnoText(errno)} (${errnoName(errno)})`);
+  }
+}
+
+/** Makes a system call and returns the kernel's raw result: negative is a negated errno. */
+export const attempt = (name: SyscallName, a?: Arg, b?: Arg, c?: Arg, d?: Arg, e?: Arg, f?: Arg): number =>
+  ffi.syscall(SYSCALLS[name][column], a, b, c, d, e, f);
+
+/** Makes a system call, again while it is interrupted by signals. Throws SyscallError. */
+export function sys(name: SyscallName, a?: Arg, b?: Arg, c?: Arg, d?: Arg, e?: Arg, f?: Arg): number {
+  return must(name, name, attemptAgain(name, a, b, c, d, e, f));
+}
+
+/** Like `attempt`, again while the call is interrupted by signals. */
+export function attemptAgain(name: SyscallName, a?: Arg, b?: Arg, c?: Arg, d?: Arg, e?: Arg, f?: Arg): number {
+  for (;;) {
+    const result = attempt(name, a, b, c, d, e, f);
+    if (result !== -EINTR) return result;
+  }
+}
+
+/** Passes a raw result on, or throws SyscallError where it is a negated errno. `action` says what was attempted. */
+export function must(name: SyscallName, action: string, result: number): number {
+  if (result < 0 && result > -4096) throw new SyscallError(name, -result, action);
+  return result;
+}
