@@ -1,0 +1,33 @@
+import type { Config, Process } from "../../generated/config.js";
+import { wrong } from "../explain.js";
+
+/** The rules on config.json's process. */
+export function processIsRunnable({ process }: Config): void {
+  if (process !== undefined) checkProcess(process, "process");
+}
+
+/** Throws Failure when `process` breaks a rule of config.md; `at` is its path in the document, "" for process.json. */
+export function checkProcess(process: Process, at: string): void {
+  const path = (property: string) => (at === "" ? property : `${at}.${property}`);
+  const { args = [], cwd, env = [], rlimits = [], user } = process;
+  if (args.length === 0) throw wrong(path("args"), "must have at least one entry");
+  if (args[0] === "") throw wrong(path("args[0]"), "must not be empty");
+  if (!cwd.startsWith("/")) throw wrong(path("cwd"), "must be an absolute path", cwd);
+  checkEnvironment(env, path("env"));
+  const umask = user?.umask ?? 0;
+  if (umask > 0o777) throw wrong(path("user.umask"), "must be at most 511 (octal 777)", umask);
+  const seen = new Set<string>();
+  rlimits.forEach(({ type, soft, hard }, i) => {
+    const rlimit = path(`rlimits[${i}]`);
+    if (seen.has(type)) throw wrong(`${rlimit}.type`, "must not be there twice", type);
+    if (soft > hard) throw wrong(`${rlimit}.soft`, `must be at most ${hard}, the hard limit`, soft);
+    seen.add(type);
+  });
+}
+
+/** environ(7): each entry is NAME=value. */
+export function checkEnvironment(env: readonly string[], path: string): void {
+  env.forEach((entry, i) => {
+    if (entry.indexOf("=") < 1) throw wrong(`${path}[${i}]`, "must have the form NAME=value", entry);
+  });
+}
