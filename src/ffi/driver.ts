@@ -1,2 +1,2 @@
 /** The driver in use. The QuickJS build puts `quickjs/driver.ts` in this file's place. */
-export { ffi } from "./node.js";
+export { ffi, start } from "./node.js";

@@ -84,3 +84,8 @@ export const ffi: Ffi = {
   encode: (text) => encoder.encode(text),
   exit: (status) => process.exit(status),
 };
+
+/** Runs the program: its last statement. (The QuickJS form loads modules at build time and comes here at run time.) */
+export function start(main: () => void): void {
+  main();
+}

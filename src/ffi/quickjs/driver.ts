@@ -1,0 +1,14 @@
+import type { Ffi } from "../ffi.js";
+
+/** What host.c offers, and the place where it looks for what to run. */
+declare const host: Ffi & { main?: () => void };
+
+export const ffi: Ffi = host;
+
+/**
+ * Leaves the program for the host to run. All that modules do before this, they do at build time, without system calls
+ * and without a command line; the executable starts with their result.
+ */
+export function start(main: () => void): void {
+  host.main = main;
+}
