@@ -46,7 +46,7 @@ const KEYWORDS = {
     refuseIf(cxt, _`!${pattern}.test(${cxt.data})`, `text that matches ${cxt.schema}`);
   },
   minItems(cxt) {
-    refuseIf(cxt, _`${cxt.data}.length < ${cxt.schema}`, `an array of ${cxt.schema} or more`);
+    refuseIf(cxt, _`${cxt.data}.length < ${cxt.schema}`, `an array of at least ${cxt.schema}`);
   },
   $ref(cxt) {
     const { gen, it, data } = cxt;

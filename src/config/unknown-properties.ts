@@ -19,6 +19,7 @@ function collect(value: unknown, known: Known | undefined, path: string, found: 
   else if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) collect(item, known["[]"], `${path}[${i}]`, found);
   } else if (isObject(value)) {
-    for (const [key, item] of Object.entries(value)) collect(item, known[key] ?? known["*"], member(path, key), found);
+    for (const [key, item] of Object.entries(value))
+      collect(item, known[Object.hasOwn(known, key) ? key : "*"], member(path, key), found);
   }
 }

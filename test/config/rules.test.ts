@@ -1,0 +1,414 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { defaultConfig } from "../../src/config/defaults.js";
+import { checkRules, warningsOf } from "../../src/config/validate.js";
+import type { Config } from "../../src/generated/config.js";
+import { validateConfig } from "../../src/generated/validate-config.js";
+import { merge } from "./merge.js";
+
+/** What is put into the default configuration: `bad` breaks a rule with `message`, `good` comes close and does not. */
+interface Case {
+  bad: object;
+  message: string;
+  good: object[];
+}
+
+const hook = (part: object) => ({ hooks: { poststop: [{ path: "/a" }, { path: "/b", ...part }] } });
+const mounted = (part: object) => ({ mounts: [{ destination: "/a", ...part }] });
+const resources = (part: object) => ({ linux: { resources: part } });
+const device = (part: object) => ({ linux: { devices: [{ type: "c", path: "/dev/x", major: 1, minor: 2, ...part }] } });
+const seccomp = (part: object) => ({ linux: { seccomp: { defaultAction: "SCMP_ACT_ERRNO", ...part } } });
+const syscall = (part: object) => seccomp({ syscalls: [{ names: ["read"], action: "SCMP_ACT_ERRNO", ...part }] });
+const MAPPING = [{ containerID: 0, hostID: 1000, size: 1 }];
+const MAPPINGS = { uidMappings: MAPPING, gidMappings: MAPPING };
+const namespaces = (...types: string[]) => types.map((type) => ({ type }));
+const userNamespace = (part: object) => ({ linux: { namespaces: namespaces("mount", "uts", "user"), ...part } });
+
+/** Nothing that needs a namespace; `linux` replaces the whole member, since the parts of arrays are not merged. */
+const bare = (part: object) =>
+  merge({ hostname: undefined, mounts: undefined, root: { path: "/r", readonly: false } }, part);
+const NO_PATHS = { maskedPaths: [], readonlyPaths: [] };
+
+const CASES: Record<string, Case[]> = {
+  ociVersion: [
+    {
+      bad: { ociVersion: "1.3" },
+      message: 'ociVersion: must be a version of SemVer 2.0.0 such as "1.3.0", got "1.3"',
+      good: [{ ociVersion: "1.0.0" }, { ociVersion: "1.99.0" }, { ociVersion: "1.2.0-rc.1+build.7" }],
+    },
+    {
+      bad: { ociVersion: "1.0.0-01" },
+      message: 'ociVersion: must be a version of SemVer 2.0.0 such as "1.3.0", got "1.0.0-01"',
+      good: [{ ociVersion: "1.0.0-0a" }],
+    },
+    { bad: { ociVersion: "2.0.0" }, message: 'ociVersion: must be of major version 1, got "2.0.0"', good: [] },
+  ],
+  root: [
+    { bad: { root: undefined }, message: "root: is required", good: [{ root: { path: "." } }] },
+    { bad: { root: { path: "" } }, message: "root.path: must not be empty", good: [] },
+  ],
+  process: [
+    {
+      bad: { process: { args: [] } },
+      message: "process.args: must have at least one entry",
+      good: [{ process: undefined }, { process: { args: ["a", ""] } }],
+    },
+    { bad: { process: { args: [""] } }, message: "process.args[0]: must not be empty", good: [] },
+    {
+      bad: { process: { cwd: "foo" } },
+      message: 'process.cwd: must be an absolute path, got "foo"',
+      good: [{ process: { cwd: "/foo" } }],
+    },
+    {
+      bad: { process: { env: ["A=", "B"] } },
+      message: 'process.env[1]: must have the form NAME=value, got "B"',
+      good: [{ process: { env: ["A=", "B==", "a b=c"] } }],
+    },
+    {
+      bad: { process: { env: ["=x"] } },
+      message: 'process.env[0]: must have the form NAME=value, got "=x"',
+      good: [],
+    },
+    {
+      bad: { process: { user: { umask: 512 } } },
+      message: "process.user.umask: must be at most 511 (octal 777), got 512",
+      good: [{ process: { user: { umask: 511 } } }],
+    },
+    {
+      bad: {
+        process: {
+          rlimits: [
+            { type: "RLIMIT_CPU", soft: 1, hard: 1 },
+            { type: "RLIMIT_CPU", soft: 1, hard: 1 },
+          ],
+        },
+      },
+      message: 'process.rlimits[1].type: must not be there twice, got "RLIMIT_CPU"',
+      good: [
+        {
+          process: {
+            rlimits: [
+              { type: "RLIMIT_CPU", soft: 1, hard: 1 },
+              { type: "RLIMIT_AS", soft: 1, hard: 1 },
+            ],
+          },
+        },
+      ],
+    },
+    {
+      bad: { process: { rlimits: [{ type: "RLIMIT_CPU", soft: 2n ** 64n - 1n, hard: 7 }] } },
+      message: "process.rlimits[0].soft: must be at most 7, the hard limit, got 18446744073709551615",
+      good: [{ process: { rlimits: [{ type: "RLIMIT_CPU", soft: 7, hard: 2n ** 64n - 1n }] } }],
+    },
+  ],
+  hooks: [
+    {
+      bad: hook({ path: "b" }),
+      message: 'hooks.poststop[1].path: must be an absolute path, got "b"',
+      good: [hook({ timeout: 1 }), { hooks: {} }],
+    },
+    {
+      bad: hook({ env: ["B"] }),
+      message: 'hooks.poststop[1].env[0]: must have the form NAME=value, got "B"',
+      good: [hook({ env: ["B=1"] })],
+    },
+  ],
+  annotations: [
+    {
+      bad: { annotations: { "": "a" } },
+      message: 'annotations[""]: must not have an empty key',
+      good: [{ annotations: { a: "" } }, { annotations: {} }],
+    },
+  ],
+  namespaces: [
+    {
+      bad: { linux: { namespaces: namespaces("mount", "uts", "mount") } },
+      message: 'linux.namespaces[2].type: must not be there twice, got "mount"',
+      good: [{ linux: { namespaces: namespaces("mount", "uts", "cgroup") } }],
+    },
+    {
+      bad: { linux: { namespaces: [{ type: "mount" }, { type: "uts", path: "proc/1/ns/uts" }] } },
+      message: 'linux.namespaces[1].path: must be an absolute path, got "proc/1/ns/uts"',
+      good: [
+        {
+          linux: {
+            namespaces: [
+              { type: "mount", path: "" },
+              { type: "uts", path: "/proc/1/ns/uts" },
+            ],
+          },
+        },
+      ],
+    },
+  ],
+  "id mappings": [
+    {
+      bad: { linux: { uidMappings: MAPPING } },
+      message: "linux.uidMappings: needs a user namespace",
+      good: [{ linux: { uidMappings: [], gidMappings: [] } }, userNamespace(MAPPINGS)],
+    },
+    {
+      bad: userNamespace({ uidMappings: MAPPING }),
+      message: "linux.gidMappings: must have an entry for the new user namespace",
+      good: [
+        { linux: { namespaces: [{ type: "mount" }, { type: "uts" }, { type: "user", path: "/proc/1/ns/user" }] } },
+      ],
+    },
+    {
+      bad: userNamespace({ ...MAPPINGS, uidMappings: [{ containerID: 0, hostID: 0, size: 0 }] }),
+      message: "linux.uidMappings[0].size: must be at least 1, got 0",
+      good: [],
+    },
+  ],
+  "mount namespace": [
+    {
+      bad: { linux: { namespaces: namespaces("uts") } },
+      message: "mounts: needs a mount namespace",
+      good: [bare({ linux: { namespaces: [], ...NO_PATHS } })],
+    },
+    {
+      bad: bare({ root: { readonly: true }, linux: { namespaces: [], ...NO_PATHS } }),
+      message: "root.readonly: needs a mount namespace",
+      good: [],
+    },
+    {
+      bad: bare({ linux: { namespaces: [], ...NO_PATHS, maskedPaths: ["/a"] } }),
+      message: "linux.maskedPaths: needs a mount namespace",
+      good: [],
+    },
+    {
+      bad: bare({ linux: { namespaces: [], ...NO_PATHS, readonlyPaths: ["/a"] } }),
+      message: "linux.readonlyPaths: needs a mount namespace",
+      good: [],
+    },
+    {
+      bad: bare({ linux: { namespaces: [], ...NO_PATHS, rootfsPropagation: "slave" } }),
+      message: "linux.rootfsPropagation: needs a mount namespace",
+      good: [{ linux: { rootfsPropagation: "slave" } }],
+    },
+  ],
+  "host names": [
+    {
+      bad: { linux: { namespaces: namespaces("mount") } },
+      message: "hostname: needs a uts namespace",
+      good: [{ hostname: "", linux: { namespaces: namespaces("mount") } }],
+    },
+    {
+      bad: { hostname: undefined, domainname: "a", linux: { namespaces: namespaces("mount") } },
+      message: "domainname: needs a uts namespace",
+      good: [{ domainname: "a" }],
+    },
+    {
+      bad: { hostname: `${"a".repeat(63)}é` },
+      message: `hostname: must have at most 64 bytes, got "${"a".repeat(63)}é"`,
+      good: [{ hostname: `${"a".repeat(62)}é` }],
+    },
+  ],
+  mounts: [
+    { bad: mounted({ destination: "" }), message: "mounts[0].destination: must not be empty", good: [mounted({})] },
+    {
+      bad: mounted({ options: ["ro", "rbind"] }),
+      message: "mounts[0].source: is required for a bind mount",
+      good: [mounted({ source: "a", options: ["rbind"] }), mounted({ type: "tmpfs" })],
+    },
+    { bad: mounted({ type: "bind" }), message: "mounts[0].source: is required for a bind mount", good: [] },
+    {
+      bad: mounted({ uidMappings: MAPPING }),
+      message: "mounts[0].gidMappings: is required beside uidMappings",
+      good: [mounted(MAPPINGS), mounted({ uidMappings: [], gidMappings: [] })],
+    },
+    {
+      bad: mounted({ gidMappings: MAPPING }),
+      message: "mounts[0].uidMappings: is required beside gidMappings",
+      good: [],
+    },
+    {
+      bad: mounted({ source: "a", options: ["bind", "ridmap"] }),
+      message: 'mounts[0].options: "ridmap" needs uidMappings and gidMappings, or a user namespace',
+      good: [
+        mounted({ source: "a", options: ["bind", "idmap"], ...MAPPINGS }),
+        { ...mounted({ source: "a", options: ["bind", "idmap"] }), ...userNamespace(MAPPINGS) },
+      ],
+    },
+  ],
+  "protected paths": [
+    {
+      bad: { linux: { maskedPaths: ["/a", "b"] } },
+      message: 'linux.maskedPaths[1]: must be an absolute path, got "b"',
+      good: [{ linux: { maskedPaths: ["/a"] } }],
+    },
+    {
+      bad: { linux: { readonlyPaths: [""] } },
+      message: 'linux.readonlyPaths[0]: must be an absolute path, got ""',
+      good: [{ linux: { readonlyPaths: ["/"] } }],
+    },
+  ],
+  sysctl: [
+    {
+      bad: { linux: { namespaces: namespaces("mount", "uts"), sysctl: { "net.ipv4.ip_forward": "1" } } },
+      message: 'linux.sysctl["net.ipv4.ip_forward"]: needs a namespace of type network',
+      good: [{ linux: { sysctl: { "net.ipv4.ip_forward": "1", "net/ipv4/conf/eth0.1/forwarding": "1" } } }],
+    },
+    {
+      bad: { linux: { namespaces: namespaces("mount", "uts"), sysctl: { "kernel.shmmax": "1" } } },
+      message: 'linux.sysctl["kernel.shmmax"]: needs a namespace of type ipc',
+      good: [{ linux: { sysctl: { "kernel.shmmax": "1", "kernel/sem": "1", "fs.mqueue.msg_max": "1" } } }],
+    },
+    {
+      bad: { linux: { sysctl: { "kernel.domainname": "a", "user.max_user_namespaces": "1" } } },
+      message: 'linux.sysctl["user.max_user_namespaces"]: needs a namespace of type user',
+      good: [{ linux: { sysctl: { "kernel.domainname": "a" } } }],
+    },
+    {
+      bad: { linux: { sysctl: { "kernel.hostname": "a" } } },
+      message: 'linux.sysctl["kernel.hostname"]: must be set by the property hostname',
+      good: [],
+    },
+    {
+      bad: { linux: { sysctl: { "kernel.core_pattern": "a" } } },
+      message: 'linux.sysctl["kernel.core_pattern"]: is a parameter of the whole host, not of a namespace',
+      good: [],
+    },
+    {
+      bad: { linux: { sysctl: { "net/../kernel/core_pattern": "a" } } },
+      message: 'linux.sysctl["net/../kernel/core_pattern"]: must name a file below /proc/sys',
+      good: [],
+    },
+    {
+      bad: { linux: { sysctl: { "net.//.kernel.core_pattern": "a" } } },
+      message: 'linux.sysctl["net.//.kernel.core_pattern"]: must name a file below /proc/sys',
+      good: [],
+    },
+  ],
+  devices: [
+    {
+      bad: device({ path: "dev/x" }),
+      message: 'linux.devices[0].path: must be an absolute path, got "dev/x"',
+      good: [device({})],
+    },
+    {
+      bad: device({ minor: undefined }),
+      message: "linux.devices[0].minor: is required for type c",
+      good: [device({ type: "p", major: undefined, minor: undefined })],
+    },
+    {
+      bad: device({ major: 4096 }),
+      message: "linux.devices[0].major: must be an integer from 0 to 4095, got 4096",
+      good: [device({ major: 4095, minor: 1048575 })],
+    },
+    {
+      bad: device({ minor: -1 }),
+      message: "linux.devices[0].minor: must be an integer from 0 to 1048575, got -1",
+      good: [],
+    },
+  ],
+  "device rules": [
+    {
+      bad: resources({ devices: [{ allow: true, type: "x" }] }),
+      message: 'linux.resources.devices[0].type: must be one of a, b, c, got "x"',
+      good: [resources({ devices: [{ allow: true, type: "b", major: -1 }, { allow: false }] })],
+    },
+    {
+      bad: resources({ devices: [{ allow: true, access: "rx" }] }),
+      message: 'linux.resources.devices[0].access: must be made of r, w and m, got "rx"',
+      good: [resources({ devices: [{ allow: true, access: "mr" }] })],
+    },
+  ],
+  cgroupsPath: [
+    {
+      bad: { linux: { cgroupsPath: "/a/../../b" } },
+      message: 'linux.cgroupsPath: must not contain "..", got "/a/../../b"',
+      good: [{ linux: { cgroupsPath: "/a..b/..." } }, { linux: { cgroupsPath: "a.slice:b:c" } }],
+    },
+  ],
+  resources: [
+    {
+      bad: resources({ memory: { limit: -2 } }),
+      message: "linux.resources.memory.limit: must be at least -1, got -2",
+      good: [resources({ memory: { limit: -1, swap: 0, reservation: 2n ** 62n } })],
+    },
+    {
+      bad: resources({ memory: { swappiness: 101 } }),
+      message: "linux.resources.memory.swappiness: must be from 0 to 100, got 101",
+      good: [resources({ memory: { swappiness: 100 } })],
+    },
+    {
+      bad: resources({ memory: { limit: 1000, swap: 999 } }),
+      message: "linux.resources.memory.swap: must be at least 1000, the limit of memory alone, got 999",
+      good: [resources({ memory: { limit: 1000, swap: 1000 } }), resources({ memory: { limit: 1000, swap: -1 } })],
+    },
+    {
+      bad: resources({ cpu: { idle: 2 } }),
+      message: "linux.resources.cpu.idle: must be from 0 to 1, got 2",
+      good: [resources({ cpu: { idle: 1 } })],
+    },
+    {
+      bad: resources({ pids: { limit: -2 } }),
+      message: "linux.resources.pids.limit: must be at least -1, got -2",
+      good: [resources({ pids: { limit: -1 } }), resources({ pids: { limit: 0 } })],
+    },
+    {
+      bad: resources({ blockIO: { weight: 9 } }),
+      message: "linux.resources.blockIO.weight: must be from 10 to 1000, got 9",
+      good: [resources({ blockIO: { weight: 0, leafWeight: 1000 } })],
+    },
+    {
+      bad: resources({ unified: { "../memory.max": "1" } }),
+      message: 'linux.resources.unified["../memory.max"]: must be a file name',
+      good: [resources({ unified: { "memory.max": "1" } })],
+    },
+  ],
+  seccomp: [
+    {
+      bad: seccomp({ defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1 }),
+      message: "linux.seccomp.defaultErrnoRet: must not be set, SCMP_ACT_ALLOW has no such number",
+      good: [seccomp({ defaultErrnoRet: 38 })],
+    },
+    {
+      bad: syscall({ action: "SCMP_ACT_KILL", errnoRet: 1 }),
+      message: "linux.seccomp.syscalls[0].errnoRet: must not be set, SCMP_ACT_KILL has no such number",
+      good: [syscall({ errnoRet: 1 }), syscall({ action: "SCMP_ACT_TRACE", errnoRet: 65535 })],
+    },
+    {
+      bad: syscall({ errnoRet: 4096 }),
+      message: "linux.seccomp.syscalls[0].errnoRet: must be at most 4095, got 4096",
+      good: [syscall({ errnoRet: 4095 })],
+    },
+    {
+      bad: syscall({ args: [{ index: 6, value: 0, op: "SCMP_CMP_EQ" }] }),
+      message: "linux.seccomp.syscalls[0].args[0].index: must be from 0 to 5, got 6",
+      good: [syscall({ args: [{ index: 5, value: 0, op: "SCMP_CMP_EQ" }] })],
+    },
+    {
+      bad: seccomp({ listenerMetadata: "x" }),
+      message: "linux.seccomp.listenerPath: is required beside listenerMetadata",
+      good: [seccomp({ listenerMetadata: "x", listenerPath: "/s" })],
+    },
+  ],
+};
+
+const withPart = (part: object): Config => {
+  const config = merge(defaultConfig(), part);
+  assert.ok(
+    validateConfig(config),
+    JSON.stringify(part, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
+  );
+  return config;
+};
+
+for (const [topic, cases] of Object.entries(CASES))
+  test(`rules on ${topic}`, () => {
+    for (const { bad, message, good } of cases) {
+      assert.throws(() => checkRules(withPart(bad)), { name: "Failure", message });
+      for (const part of good) checkRules(withPart(part));
+    }
+  });
+
+test("unknown capabilities are a warning", () => {
+  const config = withPart({ process: { capabilities: { bounding: ["CAP_CHOWN", "CAP_FLY"], ambient: ["chown"] } } });
+  checkRules(config);
+  assert.deepEqual(warningsOf(config), [
+    'process.capabilities.bounding[1]: unknown capability "CAP_FLY" is left out',
+    'process.capabilities.ambient[0]: unknown capability "chown" is left out',
+  ]);
+});

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { defaultConfig } from "../../src/config/defaults.js";
+import { refuseUnsupported, UNSUPPORTED } from "../../src/config/unsupported.js";
+import type { Config } from "../../src/generated/config.js";
+import { validateConfig } from "../../src/generated/validate-config.js";
+import { merge } from "./merge.js";
+
+/** Configurations that use what is refused, by the path that the refusal names; they go with a row of the table. */
+const USES: Record<string, object> = {
+  "process.apparmorProfile": { process: { apparmorProfile: "docker-default" } },
+  "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
+  "process.scheduler": { process: { scheduler: { policy: "SCHED_OTHER" } } },
+  "process.ioPriority": { process: { ioPriority: { class: "IOPRIO_CLASS_BE" } } },
+  "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
+  "linux.namespaces[1].type": { linux: { namespaces: [{ type: "mount" }, { type: "time" }] } },
+  "linux.timeOffsets": { linux: { timeOffsets: { monotonic: { secs: 1 } } } },
+  "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
+  "linux.intelRdt": { linux: { intelRdt: { closID: "a" } } },
+  "linux.memoryPolicy": { linux: { memoryPolicy: { mode: "MPOL_LOCAL" } } },
+  "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
+  "linux.personality": { linux: { personality: { domain: "LINUX32" } } },
+  "linux.resources.rdma": { linux: { resources: { rdma: { mlx5_0: { hcaHandles: 1 } } } } },
+  "linux.resources.unified": { linux: { resources: { unified: { "memory.high": "1" } } } },
+  "linux.seccomp.defaultAction": { linux: { seccomp: { defaultAction: "SCMP_ACT_NOTIFY" } } },
+  "linux.seccomp.listenerPath": { linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", listenerPath: "/s" } } },
+  "linux.seccomp.syscalls[0].action": {
+    linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", syscalls: [{ names: ["read"], action: "SCMP_ACT_NOTIFY" }] } },
+  },
+};
+
+const withPart = (part: object): Config => {
+  const config = merge(defaultConfig(), part);
+  assert.ok(validateConfig(config));
+  return config;
+};
+
+test("what is not supported is refused by its path, with a reason", () => {
+  for (const [path, part] of Object.entries(USES))
+    assert.throws(
+      () => refuseUnsupported(withPart(part)),
+      ({ name, message }: Error) => name === "Failure" && /^: is not supported: [^.]+$/.test(message.replace(path, "")),
+      path,
+    );
+});
+
+test("each row of the table has an example", () => {
+  let rows = 0;
+  JSON.stringify(UNSUPPORTED, (_, value) => {
+    if (typeof value !== "object") rows++;
+    return value;
+  });
+  assert.equal(rows, Object.keys(USES).length);
+});
+
+test("empty texts, lists and objects stand for unset", () => {
+  const linux = { timeOffsets: {}, netDevices: {}, intelRdt: {}, memoryPolicy: {}, mountLabel: "", personality: {} };
+  refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
+  refuseUnsupported(withPart({ linux: { ...linux, resources: { rdma: {}, unified: {} } } }));
+});
