@@ -14,7 +14,7 @@ export function parseJson(text: string): unknown {
 /** Deeper nesting than this is refused, so that the stack suffices. */
 const MAX_DEPTH = 256;
 
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** A string as far as it is right: all but quotes, backslashes and control characters, and escapes. */
 const STRING = /"([ !#-[\]-\u{10ffff}]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*/uy;
 
@@ -130,7 +130,7 @@ class Parser {
   }
 
   private space(): void {
-    while (" \n\t\r".includes(this.text[this.at] ?? "-")) this.at++;
+    while (this.text.charCodeAt(this.at) <= 0x20 && " \n\t\r".includes(this.text[this.at] as string)) this.at++;
   }
 
   /** Moves on by what the sticky pattern matches here. */

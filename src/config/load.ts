@@ -7,20 +7,27 @@ import { JsonError, parseJson } from "./json.js";
 import { refuseUnsupported } from "./unsupported.js";
 import { checkRules } from "./validate.js";
 
+/** Reads and checks a config.json. Throws as `parseConfig` does, and SyscallError when the file cannot be read. */
+export const loadConfig = (path: string): Config => parseConfig(path, readFile(path));
+
 /**
- * Reads and checks a config.json. 64-bit integers come as bigint where a number would not hold them.
- * Throws Failure with file and JSON path, or file, line and column; SyscallError when the file cannot be read.
+ * The configuration that `text`, of the file at `path`, holds. 64-bit integers come as bigint where a number would not
+ * hold them. Throws Failure with the file and a JSON path or a line and column.
  */
-export function loadConfig(path: string): Config {
-  return loadJson(path, validateConfig, (config) => {
+export function parseConfig(path: string, text: string): Config {
+  return parseDocument(path, text, validateConfig, (config) => {
     checkRules(config);
     refuseUnsupported(config);
   });
 }
 
-/** Reads a JSON file of a type that has a generated validator, and checks it further. Throws as `loadConfig` does. */
-export function loadJson<T>(path: string, isValid: (value: unknown) => value is T, check: (value: T) => void): T {
-  const text = readFile(path);
+/** A JSON document of a type that has a generated validator, checked further by `check`. Throws as `parseConfig`. */
+export function parseDocument<T>(
+  path: string,
+  text: string,
+  isValid: (value: unknown) => value is T,
+  check: (value: T) => void,
+): T {
   try {
     const value = parse(text, isValid);
     if (text.includes("\\u0000")) refuseNul(value, "");

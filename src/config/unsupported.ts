@@ -30,10 +30,6 @@ export const UNSUPPORTED: Table = {
     memoryPolicy: "NUMA memory policies cannot be set yet",
     mountLabel: "SELinux labels cannot be set yet",
     personality: "execution domains cannot be set yet",
-    resources: {
-      rdma: "RDMA limits cannot be set yet",
-      unified: "files of cgroup v2 cannot be set by name yet",
-    },
     seccomp: {
       defaultAction: notify,
       listenerPath: "seccomp notifications cannot be passed on yet",

@@ -20,8 +20,6 @@ const USES: Record<string, object> = {
   "linux.memoryPolicy": { linux: { memoryPolicy: { mode: "MPOL_LOCAL" } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
   "linux.personality": { linux: { personality: { domain: "LINUX32" } } },
-  "linux.resources.rdma": { linux: { resources: { rdma: { mlx5_0: { hcaHandles: 1 } } } } },
-  "linux.resources.unified": { linux: { resources: { unified: { "memory.high": "1" } } } },
   "linux.seccomp.defaultAction": { linux: { seccomp: { defaultAction: "SCMP_ACT_NOTIFY" } } },
   "linux.seccomp.listenerPath": { linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", listenerPath: "/s" } } },
   "linux.seccomp.syscalls[0].action": {
@@ -56,5 +54,5 @@ test("each row of the table has an example", () => {
 test("empty texts, lists and objects stand for unset", () => {
   const linux = { timeOffsets: {}, netDevices: {}, intelRdt: {}, memoryPolicy: {}, mountLabel: "", personality: {} };
   refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
-  refuseUnsupported(withPart({ linux: { ...linux, resources: { rdma: {}, unified: {} } } }));
+  refuseUnsupported(withPart({ linux }));
 });
