@@ -176,5 +176,6 @@ export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
 export const ECONNREFUSED = 111;
+export const ECONNRESET = 104;
 export const ETIMEDOUT = 110;
 export const ENOEXEC = 8;

@@ -69,6 +69,14 @@ export function writeFile(path: string, data: Uint8Array | string, dir: Fd = C.A
   using(openat(dir, path, C.O_WRONLY), (fd) => naming(`write ${quote(path)}`, () => writeAll(fd, data)));
 }
 
+/** Like `writeFile`, but returns 0 or a negated errno. */
+export function attemptWriteFile(path: string, data: Uint8Array | string, dir: Fd = C.AT_FDCWD): number {
+  const fd = attemptAgain("openat", dir, cstring(path), C.O_WRONLY | C.O_CLOEXEC);
+  if (fd < 0) return fd;
+  const bytes = typeof data === "string" ? ffi.encode(data) : data;
+  return using(fd, () => Math.min(attemptAgain("write", fd, bytes, bytes.length), 0));
+}
+
 /** Creates or replaces a file so that readers see the old content or the new, never a part. Throws SyscallError. */
 export function replaceFile(path: string, data: Uint8Array | string, mode: number, dir: Fd = C.AT_FDCWD): void {
   const temporary = `${path}.${sys("getpid")}.tmp`;

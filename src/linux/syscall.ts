@@ -40,3 +40,13 @@ export function must(name: SyscallName, action: string, result: number): number 
   if (result < 0 && result > -4096) throw new SyscallError(name, -result, action);
   return result;
 }
+
+/** What `run` returns, or `otherwise` where a system call in it fails with one of these errors. */
+export function expecting<T>(errnos: readonly number[], otherwise: T, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SyscallError && errnos.includes(error.errno)) return otherwise;
+    throw error;
+  }
+}

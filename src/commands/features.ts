@@ -1,0 +1,55 @@
+import type { Command } from "commander";
+import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperator } from "../generated/config.js";
+import type { Features } from "../generated/features.js";
+import { mountOptionNames } from "../init/mount-options.js";
+import { CAPABILITIES } from "../linux/capabilities.js";
+import { ACTIONS, ARCHITECTURES, FLAGS } from "../seccomp/vocabulary.js";
+import { print } from "./print.js";
+import { NUMBER, SPEC_VERSION } from "./version.js";
+
+export function defineFeatures(program: Command): void {
+  program
+    .command("features")
+    .description("print what is supported, as JSON")
+    .action(() => print(`${JSON.stringify(features(), null, 4)}\n`));
+}
+
+const OPERATORS: SeccompOperator[] = [
+  "SCMP_CMP_NE",
+  "SCMP_CMP_LT",
+  "SCMP_CMP_LE",
+  "SCMP_CMP_EQ",
+  "SCMP_CMP_GE",
+  "SCMP_CMP_GT",
+  "SCMP_CMP_MASKED_EQ",
+];
+
+/** What is supported (features.md). */
+function features(): Features {
+  const flags = Object.keys(FLAGS) as SeccompFlag[];
+  return {
+    ociVersionMin: "1.0.0",
+    ociVersionMax: SPEC_VERSION,
+    hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+    mountOptions: mountOptionNames(),
+    linux: {
+      namespaces: ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
+      capabilities: [...CAPABILITIES],
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      seccomp: {
+        enabled: true,
+        actions: (Object.keys(ACTIONS) as SeccompAction[]).filter((name) => name !== "SCMP_ACT_NOTIFY"),
+        operators: OPERATORS,
+        archs: Object.keys(ARCHITECTURES) as SeccompArch[],
+        knownFlags: flags,
+        supportedFlags: flags,
+      },
+      apparmor: { enabled: false },
+      selinux: { enabled: false },
+      intelRdt: { enabled: false },
+      mountExtensions: { idmap: { enabled: true } },
+      netDevices: { enabled: false },
+    },
+    annotations: { "io.github.fdrunc.version": NUMBER },
+  };
+}

@@ -1,0 +1,77 @@
+import { type Command, Option } from "commander";
+import type { GlobalOptions } from "../container/options.js";
+import { ffi } from "../ffi/driver.js";
+import { C } from "../linux/constants.js";
+import { Failure } from "../linux/failure.js";
+import { open, quote, using, writeAll } from "../linux/file.js";
+import { sys } from "../linux/syscall.js";
+import { printError } from "./print.js";
+
+type Level = "debug" | "warning" | "error";
+
+/** The options that all commands have. */
+export interface Globals extends GlobalOptions {
+  readonly debug: boolean;
+  /** Writes to the log, if there is one. */
+  readonly log: (level: Level, message: string) => void;
+  readonly cgroupManager: "cgroupfs" | "disabled";
+}
+
+/** Defines the options that all commands have. */
+export function defineGlobals(program: Command): void {
+  program
+    .option("--debug", "log what is of interest for finding faults")
+    .option("--log <file>", "write the log to a file")
+    .addOption(new Option("--log-format <format>", "the log's format").choices(["text", "json"]).default("text"))
+    .option("--root <directory>", "where the state of containers is kept (a tmpfs, best)")
+    .option("--systemd-cgroup", "let systemd manage cgroups")
+    .addOption(
+      new Option("--cgroup-manager <manager>", "what manages cgroups")
+        .choices(["cgroupfs", "systemd", "disabled"])
+        .default("cgroupfs"),
+    );
+}
+
+/** The values of the options that all commands have. */
+export function globalsOf(program: Command): Globals {
+  const { debug, log, logFormat, root, systemdCgroup, cgroupManager } = program.opts();
+  const write = (level: Level, message: string) => {
+    if (log === undefined || (level === "debug" && !debug)) return;
+    const line = formatLine(logFormat, level, message);
+    try {
+      using(open(log, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644), (fd) => writeAll(fd, line));
+    } catch (cause) {
+      printError(`fdrunc: ${new Failure(`--log ${quote(log)}`, { cause }).message}\n`);
+    }
+  };
+  return {
+    debug: debug ?? false,
+    root: root ?? defaultRoot(),
+    log: write,
+    warn: (message) => {
+      write("warning", message);
+      if (debug || log === undefined) printError(`fdrunc: warning: ${message}\n`);
+    },
+    get cgroupManager() {
+      if (systemdCgroup || cgroupManager === "systemd")
+        throw new Failure(systemdCgroup ? "--systemd-cgroup" : "--cgroup-manager systemd", {
+          cause: "systemd as the manager of cgroups is not supported yet",
+        });
+      return cgroupManager;
+    },
+  };
+}
+
+/** The lines that containerd, docker and podman take apart, and logrus's text. */
+const formatLine = (format: string, level: Level, message: string): string => {
+  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  return format === "json"
+    ? `${JSON.stringify({ level, msg: message, time })}\n`
+    : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`;
+};
+
+function defaultRoot(): string {
+  if (sys("geteuid") === 0) return "/run/fdrunc";
+  const directory = ffi.environ.find((entry) => entry.startsWith("XDG_RUNTIME_DIR="))?.slice(16);
+  return `${directory || `/tmp/fdrunc-${sys("geteuid")}`}/fdrunc`;
+}

@@ -1,0 +1,46 @@
+import { type Command, Option } from "commander";
+import { type FullState, fullState } from "../container/state.js";
+import { NoContainer, StateDirectory } from "../container/state-directory.js";
+import { globalsOf } from "./globals.js";
+import { print } from "./print.js";
+
+export function defineList(program: Command): void {
+  program
+    .command("list")
+    .description("list the containers")
+    .addOption(new Option("-f, --format <format>", "the format").choices(["table", "json"]).default("table"))
+    .option("-q, --quiet", "only their names")
+    .action(({ format, quiet }: { format: string; quiet?: boolean }) => {
+      const states = allStates(globalsOf(program).root);
+      if (quiet) print(states.map(({ id }) => `${id}\n`).join(""));
+      else if (format === "json") print(`${states.length === 0 ? "null" : JSON.stringify(states)}\n`);
+      else print(table(states));
+    });
+}
+
+/** The containers whose creation has come far enough for them to have a state. */
+function allStates(root: string): FullState[] {
+  const states: FullState[] = [];
+  for (const id of StateDirectory.list(root)) {
+    try {
+      const directory = StateDirectory.open(root, id);
+      const saved = directory.read();
+      directory.close();
+      if (saved !== undefined) states.push(fullState(saved));
+    } catch (error) {
+      // Deleted since the directory was read.
+      if (!(error instanceof NoContainer)) throw error;
+    }
+  }
+  return states;
+}
+
+function table(states: readonly FullState[]): string {
+  const rows = [
+    ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
+    ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(12, ...rows.map((row) => row[column].length + 3)));
+  const line = (row: string[]) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]))).join("");
+  return rows.map((row) => `${line(row)}\n`).join("");
+}

@@ -1,0 +1,100 @@
+import { ffi } from "../ffi/driver.js";
+import { cstring, words } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { ENODATA, EOPNOTSUPP } from "../linux/errno.js";
+import {
+  type Fd,
+  fstat,
+  lstat,
+  mkdir,
+  openat,
+  read,
+  readDirectory,
+  readlink,
+  type Stat,
+  using,
+  writeAll,
+} from "../linux/file.js";
+import { attempt, must, sys } from "../linux/syscall.js";
+
+/**
+ * Copies what lies in one directory into another, with types, modes, owners, times and extended attributes: what a
+ * tmpfs with option tmpcopyup starts with. Both descriptors may be O_PATH. Throws SyscallError.
+ */
+export function copyUp(source: Fd, target: Fd): void {
+  using(openat(source, ".", C.O_RDONLY | C.O_DIRECTORY), (from) => {
+    using(openat(target, ".", C.O_RDONLY | C.O_DIRECTORY), (to) => {
+      copyEntries(from, to);
+      finish(to, from, fstat(from));
+    });
+  });
+}
+
+function copyEntries(from: Fd, to: Fd): void {
+  for (const { name } of readDirectory(from)) {
+    const status = lstat(name, from);
+    if (status !== undefined) copyEntry(name, status, from, to);
+  }
+}
+
+function copyEntry(name: string, status: Stat, from: Fd, to: Fd): void {
+  const type = status.mode & C.S_IFMT;
+  if (type === C.S_IFLNK) {
+    sys("symlinkat", cstring(readlink(name, from)), to, cstring(name));
+    sys("fchownat", to, cstring(name), status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+  } else if (type === C.S_IFDIR) {
+    mkdir(name, 0o700, to);
+    const open = (directory: Fd) => openat(directory, name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW);
+    using(open(from), (source) => {
+      using(open(to), (target) => {
+        copyEntries(source, target);
+        finish(target, source, status);
+      });
+    });
+  } else if (type === C.S_IFREG) {
+    using(openat(from, name, C.O_RDONLY | C.O_NOFOLLOW), (source) => {
+      using(openat(to, name, C.O_WRONLY | C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW, 0o600), (target) => {
+        copyContent(source, target);
+        finish(target, source, status);
+      });
+    });
+  } else {
+    const { major, minor } = status.device;
+    const number = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
+    sys("mknodat", to, cstring(name), status.mode, number);
+    sys("fchownat", to, cstring(name), status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+  }
+}
+
+function copyContent(source: Fd, target: Fd): void {
+  const bytes = new Uint8Array(65536);
+  for (let count = read(source, bytes); count > 0; count = read(source, bytes))
+    writeAll(target, bytes.subarray(0, count));
+}
+
+/** Gives a copy its owner, mode, extended attributes and times. The owner comes first: changing it clears set-id bits. */
+function finish(target: Fd, source: Fd, { uid, gid, mode }: Stat): void {
+  sys("fchown", target, uid, gid);
+  sys("fchmod", target, mode & 0o7777);
+  copyAttributes(source, target);
+  const status = new Uint8Array(256);
+  sys("statx", source, cstring(""), C.AT_EMPTY_PATH, C.STATX_BASIC_STATS, status);
+  const view = new DataView(status.buffer);
+  const time = (at: number) => [view.getBigInt64(at, true), BigInt(view.getUint32(at + 8, true))];
+  sys("utimensat", target, null, words(...time(64), ...time(112)), 0);
+}
+
+function copyAttributes(source: Fd, target: Fd): void {
+  const names = new Uint8Array(65536);
+  const length = attempt("flistxattr", source, names, names.length);
+  if (length === -EOPNOTSUPP) return;
+  must("flistxattr", "list extended attributes", length);
+  for (const name of ffi.decode(names.subarray(0, length)).split("\0").slice(0, -1)) {
+    const value = new Uint8Array(65536);
+    const size = attempt("fgetxattr", source, cstring(name), value, value.length);
+    if (size === -ENODATA) continue;
+    must("fgetxattr", `read extended attribute ${name}`, size);
+    const result = attempt("fsetxattr", target, cstring(name), value, size, 0);
+    if (result !== -EOPNOTSUPP) must("fsetxattr", `set extended attribute ${name}`, result);
+  }
+}

@@ -1,0 +1,194 @@
+import { makeCgroup } from "../cgroup/make-cgroup.js";
+import type { Config } from "../generated/config.js";
+import type { Compiled } from "../init/compile.js";
+import { input } from "../init/facts.js";
+import type { Init } from "../launch/init.js";
+import { launch, writeIdMaps } from "../launch/launch.js";
+import { Failure } from "../linux/failure.js";
+import { close, type Fd, quote, replaceFile } from "../linux/file.js";
+import { processStatus } from "../linux/process.js";
+import { connectUnix, listenUnix } from "../linux/socket.js";
+import { sys } from "../linux/syscall.js";
+import { copyUp } from "./copy-up.js";
+import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
+import { idMappedMounts } from "./id-mapped-mounts.js";
+import { setOomScoreAdj, setRlimits } from "./limits.js";
+import { openNamespaces } from "./namespaces.js";
+import type { CreateOptions } from "./options.js";
+import { plan } from "./plan.js";
+import type { Saved } from "./saved.js";
+import { giveStandardStreams } from "./standard-streams.js";
+import { specState } from "./state.js";
+import { START_SOCKET, StateDirectory } from "./state-directory.js";
+import { Undo } from "./undo.js";
+
+/** A container that was just created, as long as the command that did it lives. */
+export interface Created {
+  readonly config: Config;
+  readonly saved: Saved;
+  readonly directory: StateDirectory;
+  /** The terminal's controlling end, where no console socket took it. */
+  readonly terminal?: Fd;
+}
+
+/** The step at which init waits for `start`. */
+const WAITING = "accept4";
+
+/**
+ * Creates a container (runtime.md, "Create"): everything up to the wait for `start`. The container's directory stays
+ * locked. Throws Failure, with nothing left behind.
+ */
+export function create(options: CreateOptions): Created {
+  const { config, text, bundle, rootfs, cgroups, compiled } = plan(options);
+  requireConsole(config, options);
+  const undo = new Undo();
+  const opened: Fd[] = [];
+  const keep = (fd: Fd): Fd => {
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    const directory = StateDirectory.create(options.root, options.id);
+    undo.add(() => directory.remove());
+    directory.saveConfig(text);
+    let saved: Saved = {
+      ociVersion: config.ociVersion,
+      id: options.id,
+      pid: 0,
+      startTime: 0,
+      bundle,
+      rootfs,
+      created: new Date().toISOString(),
+      owner: sys("geteuid"),
+      annotations: config.annotations ?? {},
+      hooks: config.hooks ?? {},
+      ready: false,
+      ownProcesses: config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false,
+      hasProcess: config.process !== undefined,
+      cgroup: cgroups?.cgroup.paths ?? {},
+      rest: restOf(compiled),
+    };
+    directory.save(saved);
+
+    const inputs: Record<string, Fd> = {};
+    let into: Fd | undefined;
+    if (cgroups !== undefined) {
+      undo.add(makeCgroup(cgroups));
+      const entry = cgroups.cgroup.openEntry();
+      for (const { name, fd } of entry.tasks) inputs[input.tasks(name)] = keep(fd);
+      if (entry.into !== undefined) into = keep(entry.into);
+    }
+    const namespaces = openNamespaces(config);
+    for (const type in namespaces) keep(namespaces[type]);
+    const mounts = idMappedMounts(config, bundle);
+    for (const name in mounts) inputs[name] = keep(mounts[name]);
+    if (options.consoleSocket !== undefined) inputs[input.console] = keep(connectConsole(options.consoleSocket));
+    inputs[input.start] = keep(listenUnix(directory.fd, START_SOCKET));
+    giveStandardStreams(config);
+
+    const init = launch({
+      compiled,
+      inputs,
+      namespaces,
+      preserveFds: options.preserveFds,
+      ...(into !== undefined && { cgroup: into }),
+    });
+    undo.add(() => runStopHooks(saved, options.warn));
+    undo.add(() => init.kill());
+    saved = { ...saved, pid: init.pid, startTime: processStatus(init.pid)?.startTime ?? 0 };
+    directory.save(saved);
+    const terminal = converse(init, config, saved);
+    if (config.process !== undefined) {
+      setRlimits(init.pid, config.process);
+      setOomScoreAdj(init.pid, config.process);
+    }
+    saved = { ...saved, ready: true };
+    directory.save(saved);
+    if (options.pidFile !== undefined) replaceFile(options.pidFile, String(init.pid), 0o644);
+    init.hangUp();
+    return { config, saved, directory, ...(terminal !== undefined && { terminal }) };
+  } catch (error) {
+    undo.run();
+    throw error;
+  } finally {
+    for (const fd of opened) close(fd);
+  }
+}
+
+/** A terminal goes to a socket or, in the foreground, to the command itself; a socket needs a terminal. */
+function requireConsole({ process }: Config, { consoleSocket, foreground }: CreateOptions): void {
+  if (process?.terminal && consoleSocket === undefined && !foreground)
+    throw new Failure("process.terminal", { cause: "--console-socket is needed for a container that runs detached" });
+  if (!process?.terminal && consoleSocket !== undefined)
+    throw new Failure("--console-socket", { cause: "process.terminal is not set" });
+}
+
+/** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
+function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
+  if (config.linux?.namespaces?.some(({ type, path }) => type === "user" && !path)) {
+    writeIdMaps(init.pid, config);
+    init.go();
+  }
+  let terminal: Fd | undefined;
+  let copyFrom: Fd | undefined;
+  for (;;) {
+    const said = init.next();
+    if (said === undefined)
+      throw new Failure("init ended before the container was created", {
+        cause: init.fate(),
+        hint: "is linux.resources.memory.limit or pids.limit too low?",
+      });
+    switch (said.message) {
+      case "copy-up-source":
+        copyFrom = said.fd;
+        break;
+      case "copy-up-target":
+        copyUp(copyFrom as Fd, said.fd as Fd);
+        close(copyFrom as Fd);
+        close(said.fd as Fd);
+        init.go();
+        break;
+      case "mounted":
+        runCreateHooks(config, saved);
+        init.go();
+        break;
+      case "terminal":
+        terminal = said.fd;
+        break;
+      case "ready":
+        return terminal;
+    }
+  }
+}
+
+/** The hooks between the making of the environment and the change of root. */
+function runCreateHooks(config: Config, saved: Saved): void {
+  const { hooks = {} } = config;
+  const state = specState(saved, "creating");
+  runHooks("prestart", hooks.prestart, { state });
+  runHooks("createRuntime", hooks.createRuntime, { state });
+  if (hooks.createContainer?.length) {
+    const inside = specState(saved, "creating", pidInside(saved.pid));
+    const join = { pid: saved.pid, types: namespaceTypes(config) };
+    runHooks("createContainer", hooks.createContainer, { state: inside, join });
+  }
+}
+
+/** The steps that init has yet to make once it is ready: from its wait on. */
+function restOf({ launcher, init }: Compiled): Saved["rest"] {
+  const index = init.steps.findLastIndex((step) => "call" in step && step.call === WAITING);
+  const steps = init.steps.slice(index).map((step) => {
+    const { says, from, hint } = step;
+    return { says, from, hint, ...("call" in step && { call: step.call }) };
+  });
+  return { first: launcher.steps.length + index + 1, steps };
+}
+
+/** Connects to the socket that the caller waits for a terminal at. */
+function connectConsole(path: string): Fd {
+  try {
+    return connectUnix(path);
+  } catch (cause) {
+    throw new Failure(`--console-socket ${quote(path)}`, { cause });
+  }
+}

@@ -1,0 +1,68 @@
+import { Cgroup } from "../cgroup/cgroup.js";
+import { Failure } from "../linux/failure.js";
+import { close, quote } from "../linux/file.js";
+import { openProcess, pollFor, signal, waitReadable } from "../linux/process.js";
+import { SIGKILL } from "../linux/signals.js";
+import { SyscallError } from "../linux/syscall.js";
+import { runStopHooks } from "./hooks.js";
+import type { GlobalOptions } from "./options.js";
+import type { Saved } from "./saved.js";
+import { NoContainer, StateDirectory } from "./state-directory.js";
+import { isAlive, statusOf } from "./status.js";
+
+/** Deletes a container (runtime.md, "Delete"): a stopped or a created one; with `force` any, and none is fine. */
+export function remove({ root, warn }: GlobalOptions, id: string, force: boolean): void {
+  let directory: StateDirectory;
+  try {
+    directory = StateDirectory.open(root, id);
+    // A creation that hangs in a hook holds the lock: it ends when its init does.
+    if (force) killInit(directory.read());
+    directory.lock();
+  } catch (error) {
+    if (force && error instanceof NoContainer) return;
+    throw error;
+  }
+  const saved = directory.read();
+  const status = statusOf(saved);
+  if (!force && status === "running")
+    throw new Failure(`cannot delete container ${quote(id)} that is not stopped`, {
+      cause: status,
+      hint: `\`fdrunc kill ${id} KILL\` stops it, \`fdrunc delete --force ${id}\` does both`,
+    });
+  if (saved === undefined) directory.remove();
+  else destroy(directory, saved, warn);
+}
+
+/** Ends all that is left of a container and removes what was made for it; then runs its poststop hooks. */
+export function destroy(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
+  killInit(saved);
+  new Cgroup(saved.cgroup).remove();
+  directory.remove();
+  runStopHooks(saved, warn);
+}
+
+/** How long a killed process may take to end, in milliseconds: one in uninterruptible sleep may take its time. */
+const PATIENCE = 10_000;
+
+function killInit(saved: Saved | undefined): void {
+  if (saved === undefined || saved.pid === 0 || !isAlive(saved)) return;
+  const process = openProcess(saved.pid);
+  try {
+    if (!isAlive(saved)) return;
+    signal(saved.pid, SIGKILL);
+    if (!waitReadable(process, PATIENCE))
+      throw new Failure(`process ${saved.pid} does not end, although it was killed`);
+    reap(saved.pid);
+  } finally {
+    close(process);
+  }
+}
+
+/** Takes the status of a process that may be this one's child. */
+function reap(pid: number): void {
+  try {
+    pollFor(pid);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+}

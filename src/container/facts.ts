@@ -1,0 +1,52 @@
+import type { Config } from "../generated/config.js";
+import type { CgroupFacts, Facts } from "../init/facts.js";
+import { permittedCapabilities } from "../linux/capabilities.js";
+import { Failure } from "../linux/failure.js";
+import { isDirectory, quote, stat } from "../linux/file.js";
+import { mountLines, parseMount } from "../linux/mount-info.js";
+import { sys } from "../linux/syscall.js";
+import { homeOf } from "./home.js";
+import type { CreateOptions } from "./options.js";
+
+const ALL_CAPABILITIES = (1n << 64n) - 1n;
+
+/** Gathers what the compiler has to know of the host and the caller. Throws Failure where there is no root directory. */
+export function gatherFacts(
+  config: Config,
+  options: Pick<CreateOptions, "id" | "preserveFds" | "newKeyring">,
+  bundle: string,
+  cgroup: CgroupFacts,
+): Facts {
+  const path = config.root?.path ?? "";
+  const rootfs = path.startsWith("/") ? path : `${bundle}/${path}`;
+  const status = stat(rootfs);
+  if (status === undefined) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "no such directory" });
+  if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
+  const namespaces = config.linux?.namespaces ?? [];
+  // Whoever enters a user namespace has all capabilities in it.
+  const inUserNamespace = namespaces.some(({ type }) => type === "user");
+  const shares = config.linux?.rootfsPropagation?.endsWith("shared") ?? false;
+  return {
+    id: options.id,
+    bundle,
+    rootfs,
+    preserveFds: options.preserveFds,
+    privileged: sys("geteuid") === 0,
+    newKeyring: options.newKeyring,
+    permitted: inUserNamespace ? ALL_CAPABILITIES : permittedCapabilities(),
+    home: homeOf(rootfs, config.process?.user?.uid ?? 0),
+    cgroup,
+    ...(shares && { parentMount: parentMountOf(rootfs) }),
+  };
+}
+
+/** The mount point of the mount that a path lies on. */
+function parentMountOf(path: string): string {
+  let parent = "/";
+  for (const line of mountLines("/proc/self/mountinfo")) {
+    const { mountPoint } = parseMount(line);
+    if ((path === mountPoint || path.startsWith(`${mountPoint}/`)) && mountPoint.length > parent.length)
+      parent = mountPoint;
+  }
+  return parent;
+}

@@ -1,0 +1,109 @@
+import { ffi } from "../ffi/driver.js";
+import type { Config, Hook } from "../generated/config.js";
+import type { ExecutableFile } from "../init/compile-spawn.js";
+import { spawn } from "../launch/spawn.js";
+import { cstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { Failure } from "../linux/failure.js";
+import { close, type Fd, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
+import { type Ending, openProcess, waitFor, waitReadable } from "../linux/process.js";
+import { attempt, sys } from "../linux/syscall.js";
+import type { Program } from "../machine/program.js";
+import type { Saved } from "./saved.js";
+import { specState } from "./state.js";
+
+/** The kinds of hooks, by the config's names. */
+export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
+
+/** What a hook is told, and where it runs. */
+export interface HookSetting {
+  /** The container's state, which the hook finds on its standard input (runtime.md, "State"). */
+  readonly state: object;
+  /** Init's process and the namespaces to join, by config name; absent: the hook runs in the runtime's. */
+  readonly join?: { readonly pid: number; readonly types: readonly string[] };
+  /** The program that comes to execute the hook, confined; absent: the hook's file is executed at once. */
+  readonly confine?: (hook: Hook) => Program;
+}
+
+/** Runs the hooks of a kind in order (config.md, "POSIX-platform Hooks"). Throws Failure at the first that fails. */
+export function runHooks(kind: HookKind, hooks: readonly Hook[] = [], setting: HookSetting): void {
+  hooks.forEach((hook, i) => {
+    runHook(`hooks.${kind}[${i}]`, hook, setting);
+  });
+}
+
+function runHook(from: string, hook: Hook, { state, join, confine }: HookSetting): void {
+  const file: ExecutableFile = { path: hook.path, args: hook.args ?? [hook.path], env: hook.env ?? [] };
+  const what = `${from}: ${quote(hook.path)}`;
+  const opened: Fd[] = [];
+  const keep = (fd: Fd) => {
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    const stdin = keep(memoryFile("state"));
+    writeAll(stdin, JSON.stringify(state));
+    sys("lseek", stdin, 0, C.SEEK_SET);
+    const output = keep(memoryFile("output"));
+    const pid = spawn({
+      what,
+      executable: confine?.(hook) ?? file,
+      stdin,
+      output,
+      ...(join !== undefined && { join: { process: keep(openProcess(join.pid)), types: join.types } }),
+    });
+    const ending = waitWithin(pid, hook.timeout);
+    if (ending === undefined)
+      throw new Failure(what, { cause: `not done after ${hook.timeout} s, the hook's timeout` });
+    if ("signal" in ending) throw new Failure(what, { cause: `killed by signal ${ending.signal}${said(output)}` });
+    if (ending.status !== 0) throw new Failure(what, { cause: `exit status ${ending.status}${said(output)}` });
+  } finally {
+    for (const fd of opened) close(fd);
+  }
+}
+
+const memoryFile = (name: string): Fd => sys("memfd_create", cstring(`fdrunc-hook-${name}`), C.MFD_CLOEXEC);
+
+/** Waits for a hook; one that takes longer than its timeout, in seconds, is killed with its process group. */
+function waitWithin(pid: number, timeout: number | undefined): Ending | undefined {
+  if (timeout === undefined) return waitFor(pid);
+  const process = openProcess(pid);
+  try {
+    if (waitReadable(process, timeout * 1000)) return waitFor(pid);
+    attempt("kill", -pid, 9);
+    waitFor(pid);
+    return undefined;
+  } finally {
+    close(process);
+  }
+}
+
+/** The last line of what a hook has put out, as an error's cause. */
+function said(output: Fd): string {
+  const text = ffi.decode(readFileBytes(`/proc/self/fd/${output}`)).trimEnd();
+  const line = text.slice(text.lastIndexOf("\n") + 1).slice(-500);
+  return line === "" ? "" : `: ${line}`;
+}
+
+/** The namespaces that a container has as its own or has joined, by config name. */
+export const namespaceTypes = ({ linux }: Config): string[] =>
+  (linux?.namespaces ?? []).map(({ type }) => type as string);
+
+/** A process's id as the innermost of its namespaces numbers it: what hooks inside are told. proc(5), NSpid */
+export function pidInside(pid: number): number {
+  const ids = /^NSpid:(.*)$/m.exec(readFile(`/proc/${pid}/status`));
+  return Number(ids?.[1].trim().split(/\s+/).at(-1) ?? pid);
+}
+
+/** Runs the poststop hooks; one that fails is told, and the rest run all the same. */
+export function runStopHooks(saved: Saved, warn: (message: string) => void): void {
+  const state = { ...specState(saved, "stopped"), pid: 0 };
+  saved.hooks.poststop?.forEach((hook, i) => {
+    try {
+      runHook(`hooks.poststop[${i}]`, hook, { state });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      warn(error.message);
+    }
+  });
+}

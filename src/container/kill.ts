@@ -1,0 +1,34 @@
+import { Cgroup } from "../cgroup/cgroup.js";
+import { Failure } from "../linux/failure.js";
+import { close, quote } from "../linux/file.js";
+import { openProcess } from "../linux/process.js";
+import { SIGKILL } from "../linux/signals.js";
+import { sys } from "../linux/syscall.js";
+import type { GlobalOptions } from "./options.js";
+import { StateDirectory } from "./state-directory.js";
+import { isAlive, statusOf } from "./status.js";
+
+/**
+ * Sends a signal to a container's init (runtime.md, "Kill"), or to all its processes. Throws Failure unless it is
+ * created or running; with `all`, a stopped one is fine.
+ */
+export function kill({ root }: GlobalOptions, id: string, signal: number, all: boolean): void {
+  const saved = StateDirectory.open(root, id).read();
+  const status = statusOf(saved);
+  const processes = new Cgroup(saved?.cgroup ?? {});
+  if (saved === undefined || (status !== "created" && status !== "running")) {
+    if (all) return processes.signalAll(signal);
+    throw new Failure(`cannot kill container ${quote(id)}`, {
+      cause: `container not running (its status is ${status})`,
+    });
+  }
+  // Where init is not the first of its process id namespace, its death takes nobody along.
+  if (all || (signal === SIGKILL && !saved.ownProcesses)) return processes.signalAll(signal);
+  const process = openProcess(saved.pid);
+  try {
+    // Between the look at its status and the opening the process may have ended, and its id be another's.
+    if (isAlive(saved)) sys("pidfd_send_signal", process, signal, 0, 0);
+  } finally {
+    close(process);
+  }
+}

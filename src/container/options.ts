@@ -1,0 +1,28 @@
+import type { Fault } from "../init/fault.js";
+
+/** How a command was told to treat containers, for all commands. */
+export interface GlobalOptions {
+  /** The directory below which the containers' own directories lie. */
+  readonly root: string;
+  /** Takes what is worth knowing and is no error. */
+  readonly warn: (message: string) => void;
+}
+
+/** What `create` and `run` take. */
+export interface CreateOptions extends GlobalOptions {
+  readonly id: string;
+  readonly bundle: string;
+  /** The config's file, where it is not the bundle's config.json. */
+  readonly config?: string;
+  readonly pidFile?: string;
+  /** The socket that takes the terminal of a container that is not in the foreground. */
+  readonly consoleSocket?: string;
+  readonly preserveFds: number;
+  readonly newKeyring: boolean;
+  /** Whether the container gets cgroups. */
+  readonly cgroups: boolean;
+  /** A step to make fail on purpose. */
+  readonly fault?: Fault;
+  /** Whether the command stays and serves the container's terminal. */
+  readonly foreground: boolean;
+}

@@ -1,0 +1,41 @@
+import { C } from "../linux/constants.js";
+import { close } from "../linux/file.js";
+import { sys } from "../linux/syscall.js";
+import { attend, takeSignals } from "./attend.js";
+import { create } from "./create.js";
+import { destroy } from "./destroy.js";
+import type { CreateOptions } from "./options.js";
+import { startCreated } from "./start.js";
+
+/** What `run` takes beside what `create` takes. */
+export interface RunOptions extends CreateOptions {
+  /** Whether to leave the container's remains when it has ended. */
+  readonly keep: boolean;
+  /** Whether to adopt the container's orphans. */
+  readonly subreaper: boolean;
+}
+
+/**
+ * Creates a container and starts it. In the foreground, waits for its end and deletes it.
+ *
+ * @returns the exit status of its process; 0 for one that goes on in the background
+ * @throws Failure; then there is no container
+ */
+export function run(options: RunOptions): number {
+  if (options.subreaper && options.foreground) sys("prctl", C.PR_SET_CHILD_SUBREAPER, 1);
+  const signals = options.foreground ? takeSignals() : undefined;
+  const { saved, directory, terminal } = create(options);
+  try {
+    startCreated(directory, saved, options.warn);
+  } catch (error) {
+    destroy(directory, saved, options.warn);
+    throw error;
+  }
+  if (signals === undefined) return 0;
+  try {
+    return attend(saved.pid, signals, terminal);
+  } finally {
+    if (terminal !== undefined) close(terminal);
+    if (!options.keep) destroy(directory, saved, options.warn);
+  }
+}

@@ -1,0 +1,87 @@
+import { parseConfig } from "../config/load.js";
+import type { Config } from "../generated/config.js";
+import { compileConfinedHook } from "../init/compile.js";
+import { Init } from "../launch/init.js";
+import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import { quote, readFile, unlink } from "../linux/file.js";
+import { connectIn } from "../linux/socket.js";
+import { SyscallError } from "../linux/syscall.js";
+import { destroy } from "./destroy.js";
+import { gatherFacts } from "./facts.js";
+import { namespaceTypes, pidInside, runHooks } from "./hooks.js";
+import type { GlobalOptions } from "./options.js";
+import type { Saved } from "./saved.js";
+import { specState } from "./state.js";
+import { CONFIG, START_SOCKET, StateDirectory } from "./state-directory.js";
+import { statusOf } from "./status.js";
+
+/** Starts a created container (runtime.md, "Start"). Throws Failure. */
+export function start({ root, warn }: GlobalOptions, id: string): void {
+  const directory = StateDirectory.open(root, id).lock();
+  const saved = directory.read();
+  const status = statusOf(saved);
+  if (saved === undefined || status !== "created")
+    throw new Failure(`cannot start container ${quote(id)}`, { cause: WHY[status] });
+  startCreated(directory, saved, warn);
+}
+
+/** Why a container in a status cannot be started. Callers know the first two by runc. */
+const WHY: Record<string, string> = {
+  running: "cannot start an already running container",
+  stopped: "cannot start a container that has stopped",
+  creating: "it has not been created completely",
+  created: "",
+};
+
+/**
+ * Lets a created container's init go on, and waits until it has executed the user's program or has told why it could
+ * not. A hook that fails ends the container (config.md, "POSIX-platform Hooks"). Throws Failure.
+ */
+export function startCreated(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
+  if (!saved.hasProcess)
+    throw new Failure(`cannot start container ${quote(saved.id)}`, { cause: "its config has no process" });
+  const { first, steps } = saved.rest;
+  const init = new Init(saved.pid, connect(directory, saved.id), (number) => steps[number - first]);
+  const orEnd = (run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      destroy(directory, saved, warn);
+      throw error;
+    }
+  };
+  try {
+    for (let said = init.next(); said !== undefined; said = init.next()) {
+      orEnd(() => runStartHooks(directory, saved));
+      init.go();
+    }
+    unlink(START_SOCKET, directory.fd);
+    orEnd(() => runHooks("poststart", saved.hooks.poststart, { state: specState(saved, "running") }));
+  } finally {
+    init.hangUp();
+  }
+}
+
+/** The startContainer hooks run as the container's own process would, in its namespaces. */
+function runStartHooks(directory: StateDirectory, saved: Saved): void {
+  const file = `${directory.path}/${CONFIG}`;
+  const config: Config = parseConfig(file, readFile(file));
+  const cgroup = { version: 2, tasks: [], into: false, hierarchies: [] } as const;
+  const facts = gatherFacts(config, { id: saved.id, preserveFds: 0, newKeyring: false }, saved.bundle, cgroup);
+  runHooks("startContainer", config.hooks?.startContainer, {
+    state: specState(saved, "created", pidInside(saved.pid)),
+    join: { pid: saved.pid, types: namespaceTypes(config) },
+    confine: (hook) => compileConfinedHook(config, hook, facts),
+  });
+}
+
+function connect(directory: StateDirectory, id: string): number {
+  try {
+    return connectIn(directory.fd, START_SOCKET);
+  } catch (error) {
+    if (error instanceof SyscallError && (error.errno === ECONNREFUSED || error.errno === ENOENT))
+      throw new Failure(`cannot start container ${quote(id)}`, { cause: "its init does not wait any more" });
+    throw error;
+  }
+}

@@ -1,0 +1,122 @@
+import { C } from "../linux/constants.js";
+import { EEXIST, ENOENT } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import {
+  close,
+  type Fd,
+  listDirectory,
+  mkdir,
+  mkdirAll,
+  open,
+  quote,
+  readFile,
+  removeTree,
+  replaceFile,
+  stat,
+} from "../linux/file.js";
+import { SyscallError, sys } from "../linux/syscall.js";
+import type { Saved } from "./saved.js";
+
+/** The name of the socket, in a container's directory, that a created init waits at. */
+export const START_SOCKET = "start.sock";
+const STATE = "state.json";
+/** The name of the copy of the config, in a container's directory. */
+export const CONFIG = "config.json";
+
+/** The directories of all containers below `--root`, and one container's. */
+export class StateDirectory {
+  private constructor(
+    readonly id: string,
+    readonly path: string,
+    /** Open on the directory, and locked by those commands that change the container. */
+    readonly fd: Fd,
+  ) {}
+
+  /** Makes a container's directory and locks it. Throws Failure where the id is in use or not one. */
+  static create(root: string, id: string): StateDirectory {
+    checkId(id);
+    const path = `${root}/${id}`;
+    mkdirAll(root, 0o711);
+    try {
+      mkdir(path, 0o700);
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === EEXIST)
+        throw new Failure(`container ${quote(id)} already exists`, {
+          hint: `\`fdrunc delete --force ${id}\` removes it`,
+        });
+      throw error;
+    }
+    const directory = new StateDirectory(id, path, open(path, C.O_RDONLY | C.O_DIRECTORY));
+    directory.lock();
+    return directory;
+  }
+
+  /** Opens a container's directory. Throws Failure where there is none. */
+  static open(root: string, id: string): StateDirectory {
+    checkId(id);
+    const path = `${root}/${id}`;
+    try {
+      return new StateDirectory(id, path, open(path, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW));
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === ENOENT) throw new NoContainer(id);
+      throw error;
+    }
+  }
+
+  /** The ids of all containers, sorted. */
+  static list(root: string): string[] {
+    return listDirectory(root)
+      .filter((name) => isId(name))
+      .sort();
+  }
+
+  /** Waits until no other command changes the container. Throws Failure where it is gone by then. flock(2) */
+  lock(): this {
+    sys("flock", this.fd, C.LOCK_EX);
+    if (stat(".", this.fd)?.inode !== stat(this.path)?.inode) throw new NoContainer(this.id);
+    return this;
+  }
+
+  /** What was saved last; undefined where the container's creation was cut short before that. */
+  read(): Saved | undefined {
+    try {
+      return JSON.parse(readFile(STATE, this.fd));
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === ENOENT) return undefined;
+      throw new Failure(`read the state of container ${quote(this.id)} from "${this.path}/${STATE}"`, { cause: error });
+    }
+  }
+
+  save(saved: Saved): void {
+    replaceFile(STATE, JSON.stringify(saved), 0o600, this.fd);
+  }
+
+  /** Keeps the config as it is now: what becomes of the bundle's file does not matter any more. */
+  saveConfig(content: string): void {
+    replaceFile(CONFIG, content, 0o600, this.fd);
+  }
+
+  remove(): void {
+    removeTree(this.path);
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
+
+/** No container of this id. Callers look for "does not exist". */
+export class NoContainer extends Failure {
+  constructor(id: string) {
+    super(`container ${quote(id)} does not exist`);
+  }
+}
+
+const isId = (id: string): boolean => /^[A-Za-z0-9_+.-]+$/.test(id) && id !== "." && id !== "..";
+
+function checkId(id: string): void {
+  if (!isId(id))
+    throw new Failure(`container id ${quote(id)}`, {
+      cause: 'not of the form [A-Za-z0-9_+.-]+, or "." or ".."',
+    });
+}

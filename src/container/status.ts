@@ -1,0 +1,23 @@
+import { INIT_NAME } from "../launch/memfd.js";
+import { executableOf, processStatus } from "../linux/process.js";
+import type { Saved } from "./saved.js";
+
+/** runtime.md, "State". */
+export type Status = "creating" | "created" | "running" | "stopped";
+
+/**
+ * A container's status, read from its process and not from what was written down: while init executes fdrunc's own
+ * program the container is created, or still being created if the record of it is not complete.
+ */
+export function statusOf(saved: Saved | undefined): Status {
+  if (saved === undefined || saved.pid === 0) return "creating";
+  if (!isAlive(saved)) return "stopped";
+  if (executableOf(saved.pid)?.startsWith(`/memfd:${INIT_NAME}`) !== true) return "running";
+  return saved.ready ? "created" : "creating";
+}
+
+/** Whether the process is the one recorded, and not a zombie. */
+export function isAlive({ pid, startTime }: Saved): boolean {
+  const process = processStatus(pid);
+  return process !== undefined && process.startTime === startTime && process.state !== "Z" && process.state !== "X";
+}

@@ -1,0 +1,171 @@
+import { ffi } from "../ffi/driver.js";
+import type { Config, Hook, Process, Seccomp } from "../generated/config.js";
+import type { Program } from "../machine/program.js";
+import { compileSeccomp } from "../seccomp/compile.js";
+import { Builder, flags, slot, text } from "./builder.js";
+import { compileLauncher } from "./compile-launcher.js";
+import { compileExecutableCheck, compileExecute } from "./execute.js";
+import { type Facts, input } from "./facts.js";
+import { compileIdentity } from "./identity.js";
+import { send, wait } from "./message.js";
+import { compileMaskedPaths, compileReadonlyPaths } from "./paths.js";
+import { compileRootfs, compileRootMount } from "./rootfs.js";
+import { compileSysctl } from "./sysctl.js";
+import { compileTerminal } from "./terminal.js";
+
+/** A compiled container. Its steps are numbered through: the launcher's first, then init's. */
+export interface Compiled {
+  /** Starts init; runs in the runtime's process and in what becomes init's. */
+  readonly launcher: Program;
+  readonly init: Program;
+}
+
+/**
+ * Compiles a container: the programs that make its init and that this runs, from its first instruction to the user's
+ * program. The config must have been validated. Throws Failure where something in it cannot be done.
+ */
+export const compile = (config: Config, facts: Facts): Compiled => ({
+  launcher: compileLauncher(config, facts),
+  init: compileInit(config, facts),
+});
+
+function compileInit(config: Config, facts: Facts): Program {
+  const b = new Builder();
+  closeStrangers(b, facts);
+  enterCgroups(b, facts);
+  joinNamespaces(b, config);
+  startSession(b, facts);
+  compileRootfs(b, config, facts);
+  compileTerminal(b, config);
+  nameHost(b, config);
+  compileSysctl(b, config);
+  compileReadonlyPaths(b, config);
+  compileMaskedPaths(b, config);
+  compileRootMount(b, config);
+  if (config.process !== undefined) compileProcess(b, config, config.process, facts);
+  else waitForStart(b);
+  return b.finish();
+}
+
+/**
+ * Compiles a hook that is executed from the container's own files: confined as the container's process is, since what
+ * lies there is not to be trusted more. It starts in the container's namespaces.
+ */
+export function compileConfinedHook(config: Config, hook: Hook, facts: Facts): Program {
+  const b = new Builder();
+  closeStrangers(b, facts);
+  const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
+  const { dropLast } = compileIdentity(b, { ...config, process }, facts);
+  confine(b, config, process, dropLast);
+  b.about(`exec ${JSON.stringify(hook.path)}`);
+  b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
+  return b.finish();
+}
+
+/** From here on nothing of the runtime's is open in what is executed next, whatever is opened by mistake. */
+function closeStrangers(b: Builder, { preserveFds }: Facts): void {
+  b.about("mark all but the standard streams to be closed on exec");
+  b.call("close_range", [3 + preserveFds, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
+  // ptrace(2): from inside, this process cannot be looked into before it is the user's.
+  b.about("keep others from tracing init");
+  b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
+  b.about("clear the umask while files are made");
+  b.call("umask", [0], { into: "umask" });
+}
+
+/** A thread that moves itself need not wait for all others of the system to come to rest, as a moved one does. */
+function enterCgroups(b: Builder, { cgroup }: Facts): void {
+  for (const name of cgroup.tasks) {
+    b.about(`enter the ${name} cgroup`, "linux.cgroupsPath");
+    b.slot(input.tasks(name));
+    b.call("write", [slot(input.tasks(name)), { bytes: ffi.encode("0"), shown: '"0"' }, 1]);
+    b.close(input.tasks(name));
+  }
+}
+
+const JOINED: Record<string, string> = {
+  network: "CLONE_NEWNET",
+  ipc: "CLONE_NEWIPC",
+  uts: "CLONE_NEWUTS",
+  cgroup: "CLONE_NEWCGROUP",
+  mount: "CLONE_NEWNS",
+};
+
+/** Joins namespaces given by path, and makes those that cannot be made when the process is. */
+function joinNamespaces(b: Builder, config: Config): void {
+  const namespaces = config.linux?.namespaces ?? [];
+  // Once in another's user namespace, this process could not join what belongs to the host: the launcher did it all.
+  const joined = namespaces.some(({ type, path }) => type === "user" && path);
+  namespaces.forEach(({ type, path }, i) => {
+    if (!path || joined || !(type in JOINED)) return;
+    b.about(`join the ${type} namespace of ${JSON.stringify(path)}`, `linux.namespaces[${i}].path`);
+    b.slot(input.namespace(type));
+    b.call("setns", [slot(input.namespace(type)), flags(JOINED[type])]);
+    b.close(input.namespace(type));
+  });
+  if (namespaces.some(({ type, path }) => type === "cgroup" && !path)) {
+    // Its root is the cgroup that the process is in, so it comes after that is entered.
+    b.about("make a cgroup namespace", "linux.namespaces");
+    b.call("unshare", [flags("CLONE_NEWCGROUP")]);
+  }
+}
+
+function startSession(b: Builder, { newKeyring, id }: Facts): void {
+  b.about("start a session");
+  b.call("setsid", []);
+  if (!newKeyring) return;
+  b.about("start a session keyring", undefined, "--no-new-keyring goes without");
+  const on = { ENOSYS: "next", EDQUOT: "next", EPERM: "next" } as const;
+  b.call("keyctl", [flags("KEYCTL_JOIN_SESSION_KEYRING"), text(`_ses.${id}`)], { on });
+}
+
+function nameHost(b: Builder, { hostname, domainname }: Config): void {
+  if (hostname) {
+    b.about(`set the host name to ${JSON.stringify(hostname)}`, "hostname");
+    b.call("sethostname", [text(hostname), ffi.encode(hostname).length]);
+  }
+  if (domainname) {
+    b.about(`set the domain name to ${JSON.stringify(domainname)}`, "domainname");
+    b.call("setdomainname", [text(domainname), ffi.encode(domainname).length]);
+  }
+}
+
+/** The tail: who the process is, the wait for `start`, confinement, and the user's program. */
+function compileProcess(b: Builder, config: Config, process: Process, facts: Facts): void {
+  const { dropLast } = compileIdentity(b, config, facts);
+  compileExecutableCheck(b, process);
+  waitForStart(b);
+  if ((config.hooks?.startContainer?.length ?? 0) > 0) {
+    b.about("wait for the startContainer hooks", "hooks.startContainer");
+    send(b, "starting", "report");
+    wait(b, "report");
+  }
+  confine(b, config, process, dropLast);
+  compileExecute(b, process, facts.home);
+}
+
+/** As late as can be: after this only what the filter allows. */
+function confine(b: Builder, config: Config, process: Process, dropLast: () => void): void {
+  if (process.noNewPrivileges) {
+    b.about("keep the process from gaining privileges", "process.noNewPrivileges");
+    b.call("prctl", [flags("PR_SET_NO_NEW_PRIVS"), 1, 0, 0, 0]);
+  }
+  if (config.linux?.seccomp !== undefined) loadFilter(b, config.linux.seccomp);
+  dropLast();
+}
+
+function waitForStart(b: Builder): void {
+  b.about("report that the container is created");
+  send(b, "ready");
+  b.about("wait for start");
+  b.slot(input.start);
+  b.call("accept4", [slot(input.start), 0, 0, flags("SOCK_CLOEXEC")], { into: "report" });
+}
+
+function loadFilter(b: Builder, seccomp: Seccomp): void {
+  const { filter, flags: how } = compileSeccomp(seccomp, ffi.arch);
+  const count = filter.length / 8;
+  b.about(`load the seccomp filter of ${count} instructions`, "linux.seccomp");
+  const program = { struct: [count, { bytes: filter, shown: `${count} instructions` }] };
+  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), how, program]);
+}

@@ -1,0 +1,38 @@
+import { errnoNumber } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import type { Program } from "../machine/program.js";
+import type { Compiled } from "./compile.js";
+
+/** A step to make fail on purpose: its number, as `plan` prints it, and the name of the errno. */
+export interface Fault {
+  readonly number: number;
+  readonly errno: string;
+}
+
+/** Reads a fault from "NUMBER:ERRNO". Throws Failure. */
+export function parseFault(text: string): Fault {
+  const [, number, errno] = /^(\d+):(E[A-Z0-9]+)$/.exec(text) ?? [];
+  if (number === undefined || errnoNumber(errno) === undefined)
+    throw new Failure(`--fail-step ${JSON.stringify(text)}`, { cause: 'not of the form NUMBER:ERRNO, as "12:EPERM"' });
+  return { number: Number(number), errno };
+}
+
+/** The container with a step that fails wherever it is reached. Throws Failure where there is no step of that number. */
+export function withFault({ launcher, init }: Compiled, { number, errno }: Fault): Compiled {
+  const total = launcher.steps.length + init.steps.length;
+  if (number < 1 || number > total)
+    throw new Failure(`--fail-step ${number}:${errno}`, { cause: `the steps are numbered from 1 to ${total}` });
+  const inLauncher = number <= launcher.steps.length;
+  return inLauncher
+    ? { launcher: failAt(launcher, number - 1, errno), init }
+    : { launcher, init: failAt(init, number - 1 - launcher.steps.length, errno) };
+}
+
+function failAt(program: Program, index: number, errno: string): Program {
+  const steps = [...program.steps];
+  const { says, from, hint } = steps[index];
+  const told = { says, ...(from !== undefined && { from }), ...(hint !== undefined && { hint }) };
+  const step = steps[index];
+  steps[index] = "call" in step ? { call: step.call, args: [], fault: errno, ...told } : { fail: errno, ...told };
+  return { ...program, steps };
+}

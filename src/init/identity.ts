@@ -1,0 +1,119 @@
+import type { Config, Process } from "../generated/config.js";
+import { CAPABILITIES, capabilityMask } from "../linux/capabilities.js";
+import { quote } from "../linux/file.js";
+import { type Builder, flags, slot, text } from "./builder.js";
+import type { Facts } from "./facts.js";
+
+/** The capability sets that the process gets: what the config asks for, within what the host permits. */
+export interface CapabilitySets {
+  readonly bounding: bigint;
+  readonly permitted: bigint;
+  readonly effective: bigint;
+  readonly inheritable: bigint;
+  readonly ambient: bigint;
+}
+
+/** capabilities(7): effective lies within permitted, ambient within permitted and inheritable. */
+export function capabilitySets({ capabilities = {} }: Process, permittedHere: bigint): CapabilitySets {
+  const permitted = capabilityMask(capabilities.permitted) & permittedHere;
+  const inheritable = capabilityMask(capabilities.inheritable) & permittedHere;
+  return {
+    bounding: capabilityMask(capabilities.bounding) & permittedHere,
+    permitted,
+    effective: capabilityMask(capabilities.effective) & permitted,
+    inheritable,
+    ambient: capabilityMask(capabilities.ambient) & permitted & inheritable,
+  };
+}
+
+const bit = (name: string): bigint => capabilityMask([name]);
+
+/** The capability that seccomp(2) wants of a caller that may still gain privileges. */
+const SYS_ADMIN = bit("CAP_SYS_ADMIN");
+
+/**
+ * Compiles who the process is: capabilities, user, groups, umask, working directory. Where a filter is still to be
+ * loaded without no_new_privs, CAP_SYS_ADMIN stays for that, and `dropLast` is the step that ends it.
+ */
+export function compileIdentity(b: Builder, config: Config, facts: Facts): { dropLast: () => void } {
+  const process = config.process as Process;
+  const { uid = 0, gid = 0, additionalGids = [], umask } = process.user ?? {};
+  const sets = capabilitySets(process, facts.permitted);
+  const forFilter = config.linux?.seccomp !== undefined && !process.noNewPrivileges ? SYS_ADMIN : 0n;
+
+  enterDirectory(b, process.cwd, true);
+  CAPABILITIES.forEach((name, number) => {
+    if (sets.bounding & (1n << BigInt(number))) return;
+    b.about(`drop ${name} from the bounding set`, "process.capabilities.bounding");
+    // EINVAL: a capability that this kernel does not have yet.
+    b.call("prctl", [flags("PR_CAPBSET_DROP"), number], { on: { EINVAL: "next" } });
+  });
+
+  b.about(`become user ${uid}, group ${gid}`, "process.user");
+  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
+  const groups = new Uint8Array(additionalGids.length * 4);
+  additionalGids.forEach((id, i) => {
+    new DataView(groups.buffer).setUint32(i * 4, id, true);
+  });
+  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }]);
+  b.call("setresgid", [gid, gid, gid]);
+  b.call("setresuid", [uid, uid, uid]);
+  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 0]);
+  b.about("set the umask", "process.user.umask");
+  b.call("umask", [umask ?? slot("umask")]);
+
+  const kept = { permitted: sets.permitted | forFilter, effective: sets.effective | forFilter };
+  b.about("set the capabilities", "process.capabilities");
+  setCapabilities(b, { ...sets, ...kept });
+  b.call("prctl", [flags("PR_CAP_AMBIENT"), flags("PR_CAP_AMBIENT_CLEAR_ALL"), 0, 0, 0]);
+  CAPABILITIES.forEach((name, number) => {
+    if (!(sets.ambient & (1n << BigInt(number)))) return;
+    b.about(`raise ${name} in the ambient set`, "process.capabilities.ambient");
+    b.call("prctl", [flags("PR_CAP_AMBIENT"), flags("PR_CAP_AMBIENT_RAISE"), number, 0, 0]);
+  });
+  enterDirectory(b, process.cwd, false);
+  return {
+    dropLast() {
+      if (kept.permitted === sets.permitted && kept.effective === sets.effective) return;
+      b.about("drop the capability that loading the filter took", "process.capabilities");
+      setCapabilities(b, sets);
+    },
+  };
+}
+
+function setCapabilities(
+  b: Builder,
+  { effective, permitted, inheritable }: Omit<CapabilitySets, "bounding" | "ambient">,
+): void {
+  const low = (mask: bigint) => BigInt.asUintN(32, mask);
+  const high = (mask: bigint) => mask >> 32n;
+  const data = [
+    low(effective) | (low(permitted) << 32n),
+    low(inheritable) | (high(effective) << 32n),
+    high(permitted) | (high(inheritable) << 32n),
+  ];
+  b.call("capset", [{ struct: [{ flags: "_LINUX_CAPABILITY_VERSION_3" }] }, { struct: data }]);
+}
+
+/**
+ * Enters the working directory: first while still privileged, since it may lie where the user cannot look; if that is
+ * refused, again as the user. Then makes sure that it lies inside the root.
+ */
+function enterDirectory(b: Builder, cwd: string, first: boolean): void {
+  b.about(`change the working directory to ${quote(cwd)}`, "process.cwd");
+  if (first) {
+    b.store(1, "outside");
+    b.call("chdir", [text(cwd)], { into: "outside", on: { EACCES: "next", EPERM: "next" } });
+    return;
+  }
+  const [inside, good] = [b.label(), b.label()];
+  b.test({ memory: "outside", offset: 0, size: 4 }, 0, { equal: inside });
+  b.call("chdir", [text(cwd)]);
+  b.bind(inside);
+  b.about(`check that the working directory ${quote(cwd)} lies inside the root`, "process.cwd");
+  // The kernel names a directory that the root does not lead to "(unreachable)…".
+  b.call("getcwd", [b.buffer("directory-name", 4096), 4096]);
+  b.test({ memory: "directory-name", offset: 0, size: 1 }, "/".charCodeAt(0), { equal: good });
+  b.fail("EXDEV");
+  b.bind(good);
+}

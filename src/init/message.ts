@@ -1,0 +1,40 @@
+import { words } from "../linux/bytes.js";
+import { type Builder, slot } from "./builder.js";
+
+/** What init tells the runtime process, each as one 64-bit word in one packet. A failure's report is longer. */
+export const MESSAGES = {
+  /** Carries the directory to copy from; "copy-up-target" follows. */
+  "copy-up-source": 1,
+  /** Carries the file system to copy to. */
+  "copy-up-target": 2,
+  /** All is mounted, the root not yet changed: hooks run now. */
+  mounted: 3,
+  /** Carries the terminal's controlling end. */
+  terminal: 4,
+  /** All that can be done before `start` is done. */
+  ready: 5,
+  /** `start` was called: startContainer hooks run now. */
+  starting: 6,
+} as const;
+
+export type Message = keyof typeof MESSAGES;
+
+/** Sends a message to the socket in a slot. */
+export function send(b: Builder, message: Message, to = "sync"): void {
+  b.call("write", [slot(to), { bytes: words(MESSAGES[message]), shown: message }, 8]);
+}
+
+/** Sends a message along with the descriptor in slot `fd`, as unix(7) has it. */
+export function sendDescriptor(b: Builder, message: Message, fd: string, to = "sync"): void {
+  const [SOL_SOCKET, SCM_RIGHTS] = [1n, 1n];
+  const name = `message:${message}`;
+  const rights = b.struct(`${name}:rights`, [20, SOL_SOCKET | (SCM_RIGHTS << 32n), { place: `${name}:fd` }]);
+  b.store(slot(fd), `${name}:fd`);
+  const vector = { struct: [{ bytes: words(MESSAGES[message]), shown: message }, 8] };
+  b.call("sendmsg", [slot(to), { struct: [0, 0, vector, 1, rights, 24, 0] }, 0]);
+}
+
+/** Waits for the runtime's word on a socket. Its end is an error: a container is not left half made. */
+export function wait(b: Builder, on = "sync"): void {
+  b.call("read", [slot(on), b.buffer("word", 8), 8], { zero: "fail" });
+}

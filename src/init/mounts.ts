@@ -1,0 +1,248 @@
+import type { Config, Mount } from "../generated/config.js";
+import { Failure } from "../linux/failure.js";
+import { quote } from "../linux/file.js";
+import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import type { Facts } from "./facts.js";
+import { input } from "./facts.js";
+import { sendDescriptor, wait } from "./message.js";
+import { type Attributes, type MountOptions, parseMountOptions } from "./mount-options.js";
+import { attach, cleanPath, components, inRoot, makeDirectories, makeFile, setAttributes } from "./target.js";
+
+/** Compiles the config's mounts, in order. Slot `root` holds the root file system. Throws Failure. */
+export function compileMounts(b: Builder, config: Config, facts: Facts): void {
+  (config.mounts ?? []).forEach((mount, index) => {
+    const options = parseMountOptions(mount.options);
+    const job: Job = { mount, options, index, path: components(mount.destination), from: `mounts[${index}]` };
+    checkDestination(job);
+    if (options.keywords.has("remount")) remount(b, job);
+    else if (isBind(mount, options)) bind(b, job, facts);
+    else if (mount.type === "cgroup") cgroup(b, job, config, facts);
+    else fileSystem(b, job);
+  });
+}
+
+/** Whether a mount shows an existing tree elsewhere. */
+export const isBind = ({ type }: Mount, { keywords }: MountOptions): boolean =>
+  type === "bind" || keywords.has("bind") || keywords.has("rbind");
+
+/** A mount on its way into steps. */
+interface Job {
+  readonly mount: Mount;
+  readonly options: MountOptions;
+  readonly index: number;
+  readonly path: readonly string[];
+  readonly from: string;
+}
+
+/** What may be bound over a file of /proc: files that lxcfs and the like stand in for. */
+const PROC_FILES = new Set(
+  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled".split(
+    " ",
+  ),
+);
+
+function checkDestination({ mount, path, from, options }: Job): void {
+  const refuse = (why: string) => {
+    throw new Failure(`${from}.destination: ${quote(mount.destination)}`, { cause: why });
+  };
+  if (path.length === 0) refuse("the root itself cannot be a mount's destination");
+  if (path[0] !== "proc" || path.length === 1 || mount.type === "proc") return;
+  if (!isBind(mount, options) || !PROC_FILES.has(path.slice(1).join("/")))
+    refuse("lies inside /proc, where only binds over a few known files are allowed");
+}
+
+/** A file system of its own, by fsopen(2). */
+function fileSystem(b: Builder, job: Job): void {
+  const { mount, options } = job;
+  const type = mount.type ?? "";
+  if (type === "") throw new Failure(`${job.from}.type: missing`, { cause: "only a bind mount goes without" });
+  b.about(`mount ${type} on ${quote(mount.destination)}`, job.from);
+  // /proc and /sys that are links in the image would send what is written to them elsewhere.
+  const resolve = type === "proc" || type === "sysfs" ? "RESOLVE_NO_SYMLINKS" : "";
+  openDirectory(b, job.path, resolve);
+  const slotName = type === "proc" && job.path.join("/") === "proc" ? "proc" : "mount";
+  createFileSystem(b, type, mount.source ?? type, options.data, options.own.set, slotName);
+  if (type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="))) {
+    // As mount(8) has it by convention of the other runtimes: the directory's permissions stay.
+    const status = b.buffer("status", 256);
+    b.call("statx", [slot("target"), text(""), flags("AT_EMPTY_PATH"), flags("STATX_MODE"), status]);
+    // The kernel takes the mode's low 16 bits, which is what statx has at this offset.
+    b.call("fchmodat", [slot(slotName), text("."), { slot: "status", offset: 28 }]);
+  }
+  if (options.keywords.has("tmpcopyup")) copyUp(b, slotName);
+  attach(b, slotName, "target");
+  finish(b, job, slotName);
+}
+
+/** Opens a directory inside the root as slot `target`, and makes it where it is missing. */
+function openDirectory(b: Builder, path: readonly string[], resolve = ""): void {
+  const [missing, opened] = [b.label(), b.label()];
+  b.call("openat2", inRoot(path.join("/"), "O_PATH|O_DIRECTORY", resolve), {
+    into: "target",
+    on: { ENOENT: missing },
+    then: opened,
+  });
+  b.bind(missing);
+  makeDirectories(b, path, "target", resolve);
+  b.bind(opened);
+}
+
+/** Creates a file system with its options and leaves it, attached nowhere, in a slot. */
+export function createFileSystem(
+  b: Builder,
+  type: string,
+  source: string,
+  options: readonly string[],
+  attributes: Iterable<string>,
+  into: string,
+): void {
+  const context = slot("context");
+  const names = [...attributes];
+  b.call("fsopen", [text(type), flags("FSOPEN_CLOEXEC")], { into: "context" });
+  b.call("fsconfig", [context, flags("FSCONFIG_SET_STRING"), text("source"), text(source), 0]);
+  if (names.includes("MOUNT_ATTR_RDONLY")) b.call("fsconfig", [context, flags("FSCONFIG_SET_FLAG"), text("ro"), 0, 0]);
+  for (const option of options) {
+    const equals = option.indexOf("=");
+    if (equals < 0) b.call("fsconfig", [context, flags("FSCONFIG_SET_FLAG"), text(option), 0, 0]);
+    else {
+      const [key, value] = [text(option.slice(0, equals)), text(option.slice(equals + 1))];
+      b.call("fsconfig", [context, flags("FSCONFIG_SET_STRING"), key, value, 0]);
+    }
+  }
+  b.call("fsconfig", [context, flags("FSCONFIG_CMD_CREATE"), 0, 0, 0]);
+  b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into });
+  b.close("context");
+  b.store(-1, "context");
+}
+
+/** Asks the runtime to copy what lies at slot `target` into a new file system, and waits. */
+function copyUp(b: Builder, mount: string): void {
+  sendDescriptor(b, "copy-up-source", "target");
+  sendDescriptor(b, "copy-up-target", mount);
+  wait(b);
+}
+
+/** Shows a tree that exists elsewhere. */
+function bind(b: Builder, job: Job, facts: Facts): void {
+  const { mount, options, from } = job;
+  if (mount.source === undefined) throw new Failure(`${from}.source: missing`, { cause: "a bind mount needs one" });
+  const source = mount.source.startsWith("/") ? mount.source : `${facts.bundle}/${mount.source}`;
+  b.about(`bind ${quote(source)} on ${quote(mount.destination)}`, from);
+  const recursive = options.keywords.has("rbind");
+  if (isIdMapped(mount, options)) b.store(slot(input.mount(job.index)), "mount");
+  else {
+    const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(recursive ? ["AT_RECURSIVE"] : [])];
+    b.call("open_tree", [flags("AT_FDCWD"), text(source), flags(...how)], { into: "mount" });
+  }
+  if (cleanPath(mount.destination) === "/proc") requireProc(b);
+  changeAttributes(b, options.own, false);
+  changeAttributes(b, options.recursive, true);
+  const [missing, file, opened] = [b.label(), b.label(), b.label()];
+  b.call("openat2", inRoot(job.path.join("/"), "O_PATH"), { into: "target", on: { ENOENT: missing }, then: opened });
+  b.bind(missing);
+  // A file is bound on a file, all else on a directory.
+  b.call("openat", [slot("mount"), text("."), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], {
+    into: "target",
+    on: { ENOTDIR: file },
+  });
+  b.close("target");
+  makeDirectories(b, job.path, "target");
+  b.jump(opened);
+  b.bind(file);
+  makeFile(b, job.path, "target");
+  b.bind(opened);
+  attach(b, "mount", "target");
+  finish(b, job, "mount");
+}
+
+/** Whether the runtime makes this mount, with an id map. */
+export const isIdMapped = (mount: Mount, { keywords }: MountOptions): boolean =>
+  mount.uidMappings !== undefined || keywords.has("idmap") || keywords.has("ridmap");
+
+/** Fails unless the mount in slot `mount` is procfs: only that may lie at /proc. fstatfs(2) */
+function requireProc(b: Builder): void {
+  const status = b.buffer("fstatfs", 120);
+  const good = b.label();
+  b.call("fstatfs", [slot("mount"), status]);
+  b.test({ memory: "fstatfs", offset: 0, size: 4 }, 0x9fa0, { equal: good });
+  b.fail("EPERM");
+  b.bind(good);
+}
+
+function changeAttributes(b: Builder, { set, clear }: Attributes, recursive: boolean): void {
+  if (set.size + clear.size > 0) setAttributes(b, "mount", { set, clear, recursive });
+}
+
+/** Sets propagation, once the mount has its place (moving it below a shared mount would undo it), and closes both. */
+function finish(b: Builder, { options }: Job, mount: string): void {
+  for (const { type, recursive } of options.propagation) setAttributes(b, mount, { propagation: type, recursive });
+  b.close("target");
+  if (mount !== "proc") b.close(mount);
+}
+
+/** Changes a mount that is already there. */
+function remount(b: Builder, job: Job): void {
+  const { mount, options, path, from } = job;
+  b.about(`remount ${quote(mount.destination)}`, from);
+  b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into: "mount" });
+  changeAttributes(b, options.own, false);
+  changeAttributes(b, options.recursive, true);
+  if (!isBind(mount, options) && options.data.length > 0) {
+    const pick = flags("FSPICK_CLOEXEC", "FSPICK_EMPTY_PATH");
+    b.call("fspick", [slot("mount"), text(""), pick], { into: "context" });
+    for (const option of options.data) {
+      const [key, ...value] = option.split("=");
+      const kind = value.length > 0 ? "FSCONFIG_SET_STRING" : "FSCONFIG_SET_FLAG";
+      b.call("fsconfig", [slot("context"), flags(kind), text(key), value.length > 0 ? text(value.join("=")) : 0, 0]);
+    }
+    b.call("fsconfig", [slot("context"), flags("FSCONFIG_CMD_RECONFIGURE"), 0, 0, 0]);
+    b.close("context");
+    b.store(-1, "context");
+  }
+  for (const { type, recursive } of options.propagation) setAttributes(b, "mount", { propagation: type, recursive });
+  b.close("mount");
+}
+
+/** A mount of type cgroup: the container's part of the host's hierarchies. */
+function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts): void {
+  const { mount, options, from } = job;
+  const ownNamespace = config.linux?.namespaces?.some(({ type }) => type === "cgroup") ?? false;
+  b.about(`mount cgroup on ${quote(mount.destination)}`, from);
+  openDirectory(b, job.path);
+  if (facts.version === 2) {
+    if (ownNamespace) createFileSystem(b, "cgroup2", "cgroup", options.data, options.own.set, "mount");
+    else bindCgroup(b, facts.hierarchies[0]?.path ?? "/sys/fs/cgroup", options.own);
+    attach(b, "mount", "target");
+    finish(b, job, "mount");
+    return;
+  }
+  const attributes = [...options.own.set].filter((name) => name !== "MOUNT_ATTR_RDONLY");
+  createFileSystem(b, "tmpfs", "tmpfs", ["mode=755"], attributes, "cgroups");
+  attach(b, "cgroups", "target");
+  b.close("target");
+  for (const { directory, options: controllers, path } of facts.hierarchies) {
+    b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
+    if (ownNamespace) {
+      const named = controllers.some((name) => name.startsWith("name="));
+      createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, options.own.set, "mount");
+    } else bindCgroup(b, path, options.own);
+    b.call("openat2", [slot("cgroups"), text(directory), ...openHow("O_PATH|O_CLOEXEC", "RESOLVE_BENEATH")], {
+      into: "target",
+    });
+    attach(b, "mount", "target");
+    finish(b, job, "mount");
+    // Controllers mounted together are also found by their own names.
+    for (const name of controllers)
+      if (name !== directory && !name.startsWith("name="))
+        b.call("symlinkat", [text(directory), slot("cgroups"), text(name)], { on: { EEXIST: "next" } });
+  }
+  if (options.own.set.has("MOUNT_ATTR_RDONLY")) setAttributes(b, "cgroups", { set: ["MOUNT_ATTR_RDONLY"] });
+  b.close("cgroups");
+}
+
+function bindCgroup(b: Builder, path: string, attributes: Attributes): void {
+  b.call("open_tree", [flags("AT_FDCWD"), text(path), flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC")], {
+    into: "mount",
+  });
+  changeAttributes(b, attributes, false);
+}

@@ -1,0 +1,65 @@
+import type { Config } from "../generated/config.js";
+import { quote } from "../linux/file.js";
+import { type Builder, flags, slot, text } from "./builder.js";
+import { createFileSystem } from "./mounts.js";
+import { attach, cloneTree, inRoot, setAttributes } from "./target.js";
+
+/** Compiles linux.readonlyPaths: each is bound on itself, read-only, with all below it. Absent ones are passed over. */
+export function compileReadonlyPaths(b: Builder, config: Config): void {
+  (config.linux?.readonlyPaths ?? []).forEach((path, i) => {
+    b.about(`make ${quote(path)} read-only`, `linux.readonlyPaths[${i}]`);
+    const done = b.label();
+    b.call("openat2", inRoot(path, "O_PATH"), { into: "target", on: { ENOENT: done, ENOTDIR: done } });
+    cloneTree(b, "target", "mount", true);
+    setAttributes(b, "mount", { set: ["MOUNT_ATTR_RDONLY"], recursive: true });
+    attach(b, "mount", "target");
+    b.close("target");
+    b.close("mount");
+    b.bind(done);
+  });
+}
+
+/** Compiles linux.maskedPaths: files are hidden behind /dev/null, directories behind one empty file system. */
+export function compileMaskedPaths(b: Builder, config: Config): void {
+  const paths = config.linux?.maskedPaths ?? [];
+  if (paths.length === 0) return;
+  b.about("make an empty file system for masked directories", "linux.maskedPaths");
+  createFileSystem(b, "tmpfs", "tmpfs", ["nr_inodes=1", "size=4k", "mode=555"], ["MOUNT_ATTR_RDONLY"], "empty");
+  openNull(b);
+  paths.forEach((path, i) => {
+    b.about(`mask ${quote(path)}`, `linux.maskedPaths[${i}]`);
+    const [first, file, place, done] = [b.label(), b.label(), b.label(), b.label()];
+    b.call("openat2", inRoot(path, "O_PATH|O_DIRECTORY"), { into: "target", on: { ENOENT: done, ENOTDIR: file } });
+    const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
+    b.call("open_tree", [slot("empty"), text(""), how], { into: "mount", on: { EINVAL: first }, then: place });
+    b.bind(first);
+    // Before Linux 6.15 a mount can be cloned only once it is attached somewhere: the first one is attached itself.
+    b.call("fcntl", [slot("empty"), flags("F_DUPFD_CLOEXEC"), 3], { into: "mount", then: place });
+    b.bind(file);
+    b.call("openat2", inRoot(path, "O_PATH"), { into: "target", on: { ENOENT: done, ENOTDIR: done } });
+    cloneTree(b, "null", "mount");
+    b.bind(place);
+    attach(b, "mount", "target");
+    b.close("target");
+    b.close("mount");
+    b.bind(done);
+  });
+  b.close("empty");
+  b.close("null");
+}
+
+/** Opens the host's /dev/null as slot `null` and makes sure that it is that device. */
+function openNull(b: Builder): void {
+  b.about('open "/dev/null" to mask files with', "linux.maskedPaths");
+  const [other, good] = [b.label(), b.label()];
+  const open = flags("O_PATH", "O_NOFOLLOW", "O_CLOEXEC");
+  b.call("openat", [flags("AT_FDCWD"), text("/dev/null"), open, 0], { into: "null" });
+  const status = b.buffer("status", 256);
+  b.call("statx", [slot("null"), text(""), flags("AT_EMPTY_PATH"), flags("STATX_TYPE"), status]);
+  b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, 0x2000, { differs: other });
+  b.test({ memory: "status", offset: 128, size: 4 }, 1, { differs: other });
+  b.test({ memory: "status", offset: 132, size: 4 }, 3, { equal: good });
+  b.bind(other);
+  b.fail("ENODEV");
+  b.bind(good);
+}

@@ -1,0 +1,121 @@
+import type { Config } from "../generated/config.js";
+import { quote } from "../linux/file.js";
+import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { compileDevices } from "./devices.js";
+import type { Facts } from "./facts.js";
+import { send, wait } from "./message.js";
+import { compileMounts } from "./mounts.js";
+import { attach, components, makeDirectories, setAttributes } from "./target.js";
+
+const PROPAGATION: Record<string, string> = {
+  shared: "MS_SHARED",
+  slave: "MS_SLAVE",
+  private: "MS_PRIVATE",
+  unbindable: "MS_UNBINDABLE",
+};
+
+/** The propagation type named by linux.rootfsPropagation, of mount(2); its recursive form ("rslave") counts too. */
+const propagationOf = (config: Config): string | undefined =>
+  PROPAGATION[config.linux?.rootfsPropagation?.replace(/^r/, "") ?? ""];
+
+/** Compiles the file system: its root, all that is mounted and made in it, and the change of root. */
+export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
+  const namespace = config.linux?.namespaces?.find(({ type }) => type === "mount");
+  if (namespace === undefined) return changeRoot(b, facts);
+  if (namespace.path === undefined || namespace.path === "") isolateMounts(b, config, facts);
+  openRoot(b, facts);
+  compileMounts(b, config, facts);
+  if (!bindsDev(config)) compileDevices(b, config);
+  makeWorkingDirectory(b, config);
+  // Hooks see the mounts, and still the host's file system around them.
+  if (hasCreateHooks(config)) {
+    b.about("wait for the prestart, createRuntime and createContainer hooks", "hooks");
+    send(b, "mounted");
+    wait(b);
+  }
+  pivot(b, config);
+}
+
+const bindsDev = (config: Config): boolean =>
+  config.mounts?.some(({ destination, type, options = [] }) => {
+    const bind = type === "bind" || options.includes("bind") || options.includes("rbind");
+    return bind && components(destination).join("/") === "dev";
+  }) ?? false;
+
+export function hasCreateHooks({ hooks = {} }: Config): boolean {
+  const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
+  return prestart.length + createRuntime.length + createContainer.length > 0;
+}
+
+/** Without a mount namespace: the root changes for this process alone. */
+function changeRoot(b: Builder, { rootfs }: Facts): void {
+  b.about(`change the root to ${quote(rootfs)}`, "root.path");
+  b.call("openat", [flags("AT_FDCWD"), text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], { into: "root" });
+  b.call("fchdir", [slot("root")]);
+  b.call("chroot", [text(".")]);
+}
+
+/** Keeps what is mounted from now on from spreading to the host. */
+function isolateMounts(b: Builder, config: Config, { parentMount }: Facts): void {
+  const propagation = propagationOf(config) ?? "MS_SLAVE";
+  b.about("set the propagation of all mounts", "linux.rootfsPropagation");
+  b.call("mount", [0, text("/"), 0, flags("MS_REC", propagation), 0]);
+  if (propagation === "MS_SHARED" && parentMount !== undefined) {
+    // The root's own mount must not spread, and pivot_root(2) refuses a parent that is shared.
+    b.about(`make ${quote(parentMount)} private`, "linux.rootfsPropagation");
+    b.call("mount", [0, text(parentMount), 0, flags("MS_PRIVATE"), 0]);
+  }
+}
+
+/** Makes the root file system a mount of its own, opened as slot `root`. */
+function openRoot(b: Builder, { rootfs }: Facts): void {
+  b.about(`bind the root file system ${quote(rootfs)} on itself`, "root.path");
+  const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_RECURSIVE");
+  b.call("open_tree", [flags("AT_FDCWD"), text(rootfs), how], { into: "root" });
+  b.call("openat", [flags("AT_FDCWD"), text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], {
+    into: "target",
+  });
+  attach(b, "root", "target");
+  b.close("target");
+}
+
+/** The working directory is made where it is missing, as the other runtimes do. */
+function makeWorkingDirectory(b: Builder, config: Config): void {
+  const path = components(config.process?.cwd ?? "/");
+  if (path.length === 0) return;
+  b.about(`make the working directory ${quote(config.process?.cwd ?? "/")}`, "process.cwd");
+  const [missing, there] = [b.label(), b.label()];
+  const how = openHow("O_PATH|O_CLOEXEC", "RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS");
+  b.call("openat2", [slot("root"), text(path.join("/")), ...how], {
+    into: "target",
+    on: { ENOENT: missing },
+    then: there,
+  });
+  b.bind(missing);
+  makeDirectories(b, path, "target");
+  b.bind(there);
+  b.close("target");
+}
+
+function pivot(b: Builder, config: Config): void {
+  b.about("change the root to the container's", "root.path");
+  b.call("fchdir", [slot("root")]);
+  // With both the same, the old root comes to lie on the new one, from where it is taken away (pivot_root(2), Notes).
+  b.call("pivot_root", [text("."), text(".")]);
+  if (propagationOf(config) === "MS_SHARED") b.call("mount", [0, text("."), 0, flags("MS_REC", "MS_SLAVE"), 0]);
+  b.call("umount2", [text("."), flags("MNT_DETACH")]);
+  b.call("chdir", [text("/")]);
+}
+
+/** Compiles what is done to the root mount itself, once nothing more has to be written to it. */
+export function compileRootMount(b: Builder, config: Config): void {
+  const propagation = propagationOf(config);
+  if (propagation !== undefined) {
+    b.about(`make the root's propagation ${config.linux?.rootfsPropagation}`, "linux.rootfsPropagation");
+    setAttributes(b, "root", { propagation });
+  }
+  if (config.root?.readonly) {
+    b.about("make the root file system read-only", "root.readonly");
+    setAttributes(b, "root", { set: ["MOUNT_ATTR_RDONLY"] });
+  }
+}

@@ -1,0 +1,75 @@
+import type { Value } from "../machine/program.js";
+import { type Builder, flags, openHow, slot, text } from "./builder.js";
+
+/** A path's components without empty ones and "."; ".." goes up, at most to the root. */
+export function components(path: string): string[] {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts;
+}
+
+/** A path without ".", ".." and doubled slashes, absolute. */
+export const cleanPath = (path: string): string => `/${components(path).join("/")}`;
+
+const IN_ROOT = "RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS";
+
+/** The arguments that open a path inside the container's root, whatever links the image has. */
+export const inRoot = (path: string, open: string, resolve = ""): Value[] => [
+  slot("root"),
+  text(components(path).join("/") || "."),
+  ...openHow(`${open}|O_CLOEXEC`, `${IN_ROOT}${resolve && `|${resolve}`}`),
+];
+
+/**
+ * Makes the directories of a path inside the root where they are missing, one component at a time from a descriptor,
+ * and leaves the last one open in slot `into`. mkdirat(2) follows no link in its last component.
+ */
+export function makeDirectories(b: Builder, path: readonly string[], into: string, resolve = ""): void {
+  b.store(slot("root"), into);
+  path.forEach((name, i) => {
+    b.call("mkdirat", [slot(into), text(name), 0o755], { on: { EEXIST: "next" } });
+    if (i > 0) b.close(into);
+    b.call("openat2", inRoot(path.slice(0, i + 1).join("/"), "O_PATH|O_DIRECTORY", resolve), { into });
+  });
+}
+
+/** Makes an empty file inside the root for a mount to lie on, its directories too; opens it in slot `into`. */
+export function makeFile(b: Builder, path: readonly string[], into: string): void {
+  const name = path[path.length - 1];
+  makeDirectories(b, path.slice(0, -1), "directory");
+  b.call("mknodat", [slot("directory"), text(name), { flags: "S_IFREG" }, 0], { on: { EEXIST: "next" } });
+  if (path.length > 1) b.close("directory");
+  b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into });
+}
+
+/** Attaches the mount in slot `mount` where slot `target` points. */
+export function attach(b: Builder, mount: string, target: string): void {
+  b.call("move_mount", [
+    slot(mount),
+    text(""),
+    slot(target),
+    text(""),
+    flags("MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH"),
+  ]);
+}
+
+/** Changes the attributes of the mount in a slot: names to set and to clear, a propagation type. mount_setattr(2) */
+export function setAttributes(
+  b: Builder,
+  mount: string,
+  change: { set?: Iterable<string>; clear?: Iterable<string>; propagation?: string; recursive?: boolean },
+): void {
+  const { set = [], clear = [], propagation, recursive } = change;
+  const attr = { struct: [flags(...set), flags(...clear), flags(...(propagation ? [propagation] : [])), 0] };
+  const at = recursive ? flags("AT_EMPTY_PATH", "AT_RECURSIVE") : flags("AT_EMPTY_PATH");
+  b.call("mount_setattr", [slot(mount), text(""), at, attr, 32]);
+}
+
+/** Clones the mount tree that slot `source` points to, detached, into slot `into`. open_tree(2) */
+export function cloneTree(b: Builder, source: string, into: string, recursive = false): void {
+  const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH", ...(recursive ? ["AT_RECURSIVE"] : [])];
+  b.call("open_tree", [slot(source), text(""), flags(...how)], { into });
+}

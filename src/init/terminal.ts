@@ -1,0 +1,48 @@
+import type { Config } from "../generated/config.js";
+import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { input } from "./facts.js";
+import { sendDescriptor } from "./message.js";
+import { attach, inRoot } from "./target.js";
+
+/**
+ * Compiles the terminal: a pair of the container's own devpts; its controlling end goes to the socket in slot
+ * `console`, the other becomes standard input, output and error, and /dev/console.
+ */
+export function compileTerminal(b: Builder, config: Config): void {
+  const { terminal, consoleSize, user } = config.process ?? {};
+  if (!terminal) return;
+  b.about("open a terminal", "process.terminal", 'is a devpts mounted on "/dev/pts"?');
+  b.call("openat2", inRoot("/dev/pts/ptmx", "O_RDWR|O_NOCTTY", "RESOLVE_NO_SYMLINKS"), { into: "terminal" });
+  b.call("ioctl", [slot("terminal"), flags("TIOCSPTLCK"), { bytes: new Uint8Array(4), shown: "unlock" }]);
+  // The other end comes from this one, not by a path that somebody could have put something else at.
+  b.call("ioctl", [slot("terminal"), flags("TIOCGPTPEER"), flags("O_RDWR", "O_NOCTTY", "O_CLOEXEC")], { into: "peer" });
+  if (consoleSize !== undefined) {
+    const { height, width } = consoleSize;
+    const size = new Uint8Array(8);
+    new DataView(size.buffer).setUint16(0, height, true);
+    new DataView(size.buffer).setUint16(2, width, true);
+    b.about(`size the terminal to ${width} × ${height}`, "process.consoleSize");
+    b.call("ioctl", [slot("terminal"), flags("TIOCSWINSZ"), { bytes: size, shown: `${width} × ${height}` }]);
+  }
+  if ((user?.uid ?? 0) !== 0) {
+    b.about("give the terminal to the user", "process.user.uid");
+    b.call("fchown", [slot("peer"), user?.uid ?? 0, -1]);
+  }
+  b.about('bind the terminal on "/dev/console"');
+  b.call("openat2", inRoot("/dev", "O_PATH|O_DIRECTORY"), { into: "directory" });
+  b.call("mknodat", [slot("directory"), text("console"), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
+  const how = openHow("O_PATH|O_NOFOLLOW|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS");
+  b.call("openat2", [slot("directory"), text("console"), ...how], { into: "target" });
+  const clone = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
+  b.call("open_tree", [slot("peer"), text(""), clone], { into: "mount" });
+  attach(b, "mount", "target");
+  for (const used of ["mount", "target", "directory"]) b.close(used);
+  b.about("send the terminal", "process.terminal");
+  b.slot(input.console);
+  sendDescriptor(b, "terminal", "terminal", input.console);
+  b.close("terminal");
+  b.about("make the terminal the controlling one and the standard streams", "process.terminal");
+  b.call("ioctl", [slot("peer"), flags("TIOCSCTTY"), 0]);
+  for (const stream of [0, 1, 2]) b.call("dup3", [slot("peer"), stream, 0]);
+  b.close("peer");
+}

@@ -1,0 +1,100 @@
+import { MESSAGES, type Message } from "../init/message.js";
+import { fromCstring, viewOf } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { ECONNRESET, errnoName, errnoText } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import { close, type Fd, writeAll } from "../linux/file.js";
+import { type Received, receive } from "../linux/socket.js";
+import { attempt, SyscallError } from "../linux/syscall.js";
+import { REPORT_SIZE } from "../machine/program.js";
+
+/** What a failed step's message needs: a `Step`, or what was kept of one. */
+export interface ToldStep {
+  readonly says: string;
+  readonly from?: string;
+  readonly hint?: string;
+  readonly call?: string;
+}
+
+/** A started init: its process, and the conversation with its program. */
+export class Init {
+  constructor(
+    /** As this process sees it; 0 if it was never made. */
+    readonly pid: number,
+    private readonly socket: Fd,
+    /** A step of its programs by number: what a failure's message needs of it. */
+    private readonly step: (number: number) => ToldStep,
+  ) {}
+
+  /**
+   * Waits for init's next message.
+   *
+   * @returns the message and the descriptor that came with it; undefined when init has closed its end, having executed
+   *   the user's program
+   * @throws Failure where init has failed: with its step's number, sentence and errno
+   */
+  next(): { message: Message; fd?: Fd } | undefined {
+    const { bytes, fd } = receiveEnd(this.socket);
+    if (bytes.length === 0) return undefined;
+    if (bytes.length >= REPORT_SIZE) throw failureOf(this.step, bytes);
+    const code = viewOf(bytes).getUint32(0, true);
+    const message = (Object.keys(MESSAGES) as Message[]).find((name) => MESSAGES[name] === code) as Message;
+    return { message, ...(fd !== undefined && { fd }) };
+  }
+
+  /** Lets a waiting init go on. */
+  go(): void {
+    writeAll(this.socket, new Uint8Array(1));
+  }
+
+  /** Ends init, if it has not ended, and takes its status. */
+  kill(): void {
+    if (this.pid > 0) {
+      attempt("kill", this.pid, 9);
+      attempt("wait4", this.pid, 0, C.__WALL, 0);
+    }
+    this.hangUp();
+  }
+
+  hangUp(): void {
+    close(this.socket);
+  }
+
+  /** What has become of an init that said nothing and closed its end: a sentence. */
+  fate(): string {
+    const status = new Int32Array(1);
+    const ended = attempt("wait4", this.pid, new Uint8Array(status.buffer), C.__WALL | C.WNOHANG, 0);
+    if (ended !== this.pid) return "init closed its connection";
+    const signal = status[0] & 0x7f;
+    return signal === 0 ? `init exited with status ${status[0] >> 8}` : `init was killed by signal ${signal}`;
+  }
+}
+
+/** Receives a packet; a connection that was torn down counts as ended. */
+function receiveEnd(socket: Fd): Received {
+  try {
+    return receive(socket, REPORT_SIZE);
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === ECONNRESET) return { bytes: new Uint8Array(0) };
+    throw error;
+  }
+}
+
+/** The failure that a program's report tells of. */
+export function failureOf(stepOf: (number: number) => ToldStep, report: Uint8Array): Failure {
+  const view = viewOf(report);
+  const number = view.getUint32(0, true);
+  const errno = view.getUint32(4, true);
+  const log = fromCstring(report.subarray(8)).trim();
+  const { says, from, hint, call } = stepOf(number);
+  const origin = from === undefined ? "" : `${from}: `;
+  const called = call === undefined ? "" : `${call}: `;
+  // The kernel prefixes a mount context's messages with their level.
+  const reason = log === "" ? "" : `: ${log.replace(/^[ewi] /, "")}`;
+  // A wait that met the connection's end has no errno.
+  const error = errno === 0 ? "the runtime is gone" : `${errnoText(errno)} (${errnoName(errno)})`;
+  return new Failure(`${origin}${says} (step ${number})`, {
+    cause: `${called}${error}${reason}`,
+    ...(hint !== undefined && { hint }),
+  });
+}

@@ -1,0 +1,91 @@
+import { ffi } from "../ffi/driver.js";
+import type { Config } from "../generated/config.js";
+import type { Compiled } from "../init/compile.js";
+import { input } from "../init/facts.js";
+import { viewOf } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { Failure } from "../linux/failure.js";
+import { close, type Fd, using, writeFile } from "../linux/file.js";
+import { socketPair } from "../linux/socket.js";
+import { attempt, must, sys } from "../linux/syscall.js";
+import { elf } from "../machine/elf.js";
+import { Init } from "./init.js";
+import { sealedExecutable } from "./memfd.js";
+import { placeProgram } from "./native.js";
+import { idMap } from "./user-namespace.js";
+
+/** What init is started with. */
+export interface Launch {
+  readonly compiled: Compiled;
+  /** Descriptors for the program's slots, by the slots' names. Without one, a terminal comes as a message. */
+  readonly inputs: Readonly<Record<string, Fd>>;
+  /** Namespaces to join, by type: open descriptors. */
+  readonly namespaces: Readonly<Record<string, Fd>>;
+  /** The directory of the cgroup v2 to start in. */
+  readonly cgroup?: Fd;
+  readonly preserveFds: number;
+}
+
+/**
+ * Starts a container's init: assembles its program, and runs the launcher. What both say is read from the result. Throws Failure where not even a process could be started.
+ */
+export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: Launch): Init {
+  const { launcher, init: program } = compiled;
+  const lowest = 3 + preserveFds;
+  const given: Fd[] = [];
+  // Descriptors for init lie above those that the container keeps, and stay open when it is executed.
+  const give = (fd: Fd): number => {
+    const copy = sys("fcntl", fd, C.F_DUPFD, lowest);
+    given.push(copy);
+    return copy;
+  };
+  const [ours, theirs] = socketPair();
+  // An engine may have marked them to be closed; a container keeps them.
+  for (let fd = 0; fd < lowest; fd++) attempt("fcntl", fd, C.F_SETFD, 0);
+  try {
+    const sync = give(theirs);
+    const slots: Record<string, number> = { sync, report: sync, context: -1 };
+    for (const name in inputs) slots[name] = give(inputs[name]);
+    if (input.console in program.memory && !(input.console in slots)) slots[input.console] = sync;
+    const launcherSlots: Record<string, number> = { sync, report: sync, context: -1 };
+    for (const type in namespaces) {
+      const name = input.namespace(type);
+      if (name in launcher.memory) launcherSlots[name] = namespaces[type];
+      if (name in program.memory) slots[name] = give(namespaces[type]);
+    }
+    const pid = new Uint8Array(8);
+    const file = elf(program, ffi.arch, slots, launcher.steps.length + 1);
+    return using(sealedExecutable(file), (executable) => {
+      launcherSlots.program = executable;
+      launcherSlots["pid-address"] = ffi.addressOf(pid);
+      if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
+      const started = ffi.call(placeProgram(launcher, launcherSlots));
+      must("clone3", launcher.steps[0].says, started);
+      const id = viewOf(pid).getInt32(0, true);
+      // The process between, where there was one: it has made init, or told why not.
+      if (started !== id) sys("wait4", started, 0, 0, 0);
+      const steps = [...launcher.steps, ...program.steps];
+      return new Init(id, ours, (number) => steps[number - 1]);
+    });
+  } catch (error) {
+    close(ours);
+    throw error;
+  } finally {
+    close(theirs);
+    for (const fd of given) close(fd);
+  }
+}
+
+/** Gives a new user namespace its id maps. user_namespaces(7). Throws Failure. */
+export function writeIdMaps(pid: number, { linux = {} }: Config): void {
+  for (const [file, property] of [
+    ["uid_map", "uidMappings"],
+    ["gid_map", "gidMappings"],
+  ] as const) {
+    try {
+      writeFile(`/proc/${pid}/${file}`, idMap(linux[property] ?? []));
+    } catch (cause) {
+      throw new Failure(`linux.${property}`, { cause });
+    }
+  }
+}

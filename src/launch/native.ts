@@ -1,0 +1,34 @@
+import { ffi } from "../ffi/driver.js";
+import { words } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { attempt, must, sys } from "../linux/syscall.js";
+import { assemble, type Placement } from "../machine/assemble.js";
+import type { Program } from "../machine/program.js";
+
+const PAGE = 0x10000;
+
+/**
+ * Places a program in this process's own memory, as a function without arguments that returns the last result: code
+ * that cannot be written, data that cannot be executed. Returns its address. The memory is never given back: a process
+ * that the function has started may still be in it.
+ */
+export function placeProgram(program: Program, inputs: Readonly<Record<string, number>>): number {
+  const address = must(
+    "mmap",
+    "reserve memory for the launcher",
+    attempt("mmap", 0, 2 * PAGE, C.PROT_READ | C.PROT_WRITE, C.MAP_PRIVATE | C.MAP_ANONYMOUS, -1, 0),
+  );
+  const placement: Placement = { codeAddress: address, dataAddress: () => address + PAGE, ending: "return" };
+  const { code, data } = assemble(program, ffi.arch, placement, inputs, 1);
+  copyTo(address, code);
+  copyTo(address + PAGE, data);
+  sys("mprotect", address, PAGE, C.PROT_READ | C.PROT_EXEC);
+  return address;
+}
+
+/** Copies bytes to an address of this process. process_vm_writev(2) */
+function copyTo(address: number, bytes: Uint8Array): void {
+  const from = words(ffi.addressOf(bytes), bytes.length);
+  const to = words(address, bytes.length);
+  sys("process_vm_writev", sys("getpid"), from, 1, to, 1, 0);
+}

@@ -1,0 +1,63 @@
+import { ffi } from "../ffi/driver.js";
+import { compileSpawn, type ExecutableFile } from "../init/compile-spawn.js";
+import { viewOf } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { close, type Fd } from "../linux/file.js";
+import { waitFor } from "../linux/process.js";
+import { receive, socketPair } from "../linux/socket.js";
+import { must, sys } from "../linux/syscall.js";
+import { elf } from "../machine/elf.js";
+import { type Program, REPORT_SIZE } from "../machine/program.js";
+import { failureOf } from "./init.js";
+import { sealedExecutable } from "./memfd.js";
+import { placeProgram } from "./native.js";
+
+/** What a program beside the container's own is started with. */
+export interface Spawn {
+  /** What it is, for messages: "createRuntime hook \"/bin/x\"". */
+  readonly what: string;
+  /** A file to execute, or a compiled program that comes to execute one. */
+  readonly executable: ExecutableFile | Program;
+  /** Standard input; and standard output and error, in one. */
+  readonly stdin: Fd;
+  readonly output: Fd;
+  /** The process whose namespaces to join, and which, by config name. */
+  readonly join?: { readonly process: Fd; readonly types: readonly string[] };
+}
+
+/** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
+export function spawn({ what, executable, stdin, output, join }: Spawn): number {
+  const compiled = "steps" in executable ? executable : undefined;
+  const launcher = compileSpawn(what, "steps" in executable ? "program" : executable, join?.types ?? []);
+  const steps = [...launcher.steps, ...(compiled?.steps ?? [])];
+  const [ours, theirs] = socketPair();
+  const pid = new Uint8Array(8);
+  let started: number;
+  try {
+    const slots: Record<string, number> = { report: theirs, context: -1, stdin, output };
+    slots["pid-address"] = ffi.addressOf(pid);
+    if (join !== undefined) slots.process = join.process;
+    started = ffi.call(placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) }));
+  } finally {
+    close(theirs);
+  }
+  try {
+    must("clone3", `start ${what}`, started);
+    const id = viewOf(pid).getInt32(0, true);
+    if (started !== id) waitFor(started);
+    // Executing closes the other end; a report says why it did not come to that.
+    const { bytes } = receive(ours, REPORT_SIZE);
+    if (bytes.length === 0) return id;
+    if (id > 0) waitFor(id);
+    throw failureOf((number) => steps[number - 1], bytes);
+  } finally {
+    close(ours);
+  }
+
+  /** The compiled program's file; its report goes where the launcher's goes. */
+  function prepare(program: Program): { program: Fd } {
+    sys("fcntl", theirs, C.F_SETFD, 0);
+    const file = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, launcher.steps.length + 1);
+    return { program: sealedExecutable(file) };
+  }
+}

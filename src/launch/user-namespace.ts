@@ -1,0 +1,39 @@
+import { ffi } from "../ffi/driver.js";
+import type { IDMapping } from "../generated/config.js";
+import { Builder, flags } from "../init/builder.js";
+import { CLONE_ARGS_SIZE, cloneArgs, SIGCHLD } from "../init/compile-spawn.js";
+import { C } from "../linux/constants.js";
+import { type Fd, open, writeFile } from "../linux/file.js";
+import { waitFor } from "../linux/process.js";
+import { attempt, must } from "../linux/syscall.js";
+import { placeProgram } from "./native.js";
+
+/**
+ * A user namespace with these id maps and nothing in it, as mount_setattr(2) wants one to map a mount's ids by.
+ * Throws SyscallError.
+ */
+export function userNamespace(uidMappings: readonly IDMapping[], gidMappings: readonly IDMapping[]): Fd {
+  const b = new Builder();
+  const [child, end] = [b.label(), b.label()];
+  const args = cloneArgs(b, "holder", { flags: flags("CLONE_VM", "CLONE_NEWUSER"), exitSignal: SIGCHLD });
+  b.about("start a process to hold a user namespace");
+  b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+  b.bind(child);
+  // Until it is killed: it exists only so that its namespace can be given maps and be opened.
+  b.call("ppoll", [0, 0, 0, 0, 8], { on: { "*": "next" } });
+  b.bind(end);
+  const started = ffi.call(placeProgram(b.finish(), { report: -1, context: -1 }));
+  const pid = must("clone3", "start a process to hold a user namespace", started);
+  try {
+    writeFile(`/proc/${pid}/uid_map`, idMap(uidMappings));
+    writeFile(`/proc/${pid}/gid_map`, idMap(gidMappings));
+    return open(`/proc/${pid}/ns/user`, C.O_RDONLY);
+  } finally {
+    attempt("kill", pid, 9);
+    waitFor(pid);
+  }
+}
+
+/** Id maps as the kernel reads them: a line each, "inside outside count". user_namespaces(7) */
+export const idMap = (mappings: readonly IDMapping[]): string =>
+  mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");

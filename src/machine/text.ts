@@ -1,0 +1,94 @@
+import type { Field, Program, Step, Target, Value } from "./program.js";
+
+/** Programs that are numbered through, as lines for people: an strace listing of what will happen. */
+export function listing(programs: readonly Program[]): string {
+  const lines: string[] = [];
+  let first = 1;
+  let heading = "";
+  for (const program of programs) {
+    program.steps.forEach((step, i) => {
+      const origin = step.from === undefined ? "" : `  (${step.from})`;
+      if (`${step.says}${origin}` !== heading) {
+        heading = `${step.says}${origin}`;
+        lines.push(`# ${heading}`);
+      }
+      lines.push(`${String(first + i).padStart(5)}  ${stepText(step, program, first)}`);
+    });
+    first += program.steps.length;
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** A step as data for programs: numbers, names and rendered arguments. */
+export interface ListedStep {
+  readonly number: number;
+  readonly says: string;
+  readonly from?: string;
+  readonly call?: string;
+  readonly args?: readonly string[];
+  readonly text: string;
+}
+
+/** Programs that are numbered through, a record a step. */
+export function records(programs: readonly Program[]): ListedStep[] {
+  const listed: ListedStep[] = [];
+  let first = 1;
+  for (const program of programs) {
+    program.steps.forEach((step, i) => {
+      const { says, from } = step;
+      const call = "call" in step ? { call: step.call, args: step.args.map((arg) => valueText(arg, program)) } : {};
+      listed.push({
+        number: first + i,
+        says,
+        ...(from !== undefined && { from }),
+        ...call,
+        text: stepText(step, program, first),
+      });
+    });
+    first += program.steps.length;
+  }
+  return listed;
+}
+
+function stepText(step: Step, program: Program, first: number): string {
+  const to = (target: Target) => (target === "next" ? "go on" : `step ${first + target}`);
+  if ("test" in step) {
+    const { test, offset, size, mask, value, equal, differs } = step;
+    const masked = mask === 0xffffffff ? "" : ` & 0x${mask.toString(16)}`;
+    const what = `${size} bytes of %${test} at ${offset}${masked}`;
+    return equal !== undefined
+      ? `if ${what} == 0x${value.toString(16)}: ${to(equal)}`
+      : `if ${what} != 0x${value.toString(16)}: ${to(differs ?? "next")}`;
+  }
+  if ("store" in step)
+    return `%${step.into} = ${step.store === "argument" ? "the argument" : valueText(step.store, program)}`;
+  if ("jump" in step) return `go to ${to(step.jump)}`;
+  if ("fail" in step) return `fail with ${step.fail}`;
+  const args = step.args.map((arg) => valueText(arg, program)).join(", ");
+  const into = step.into === undefined ? "" : ` = %${step.into}`;
+  const goals = Object.entries(step.on ?? {}).map(
+    ([errno, target]) => `${errno === "*" ? "error" : errno}: ${to(target)}`,
+  );
+  if (step.zero !== undefined) goals.push(`0: ${step.zero === "fail" ? "fail" : to(step.zero)}`);
+  if (step.then !== undefined) goals.push(`success: ${to(step.then)}`);
+  return `${step.call}(${args})${into}${goals.length > 0 ? `   [${goals.join("; ")}]` : ""}`;
+}
+
+function valueText(value: Field, program: Program): string {
+  if (typeof value === "number" || typeof value === "bigint") return numberText(value);
+  if ("flags" in value) return value.plus ? `${value.flags}|0${value.plus.toString(8)}` : value.flags;
+  if ("slot" in value) return value.offset === undefined ? `%${value.slot}` : `%${value.slot}[${value.offset}]`;
+  if ("place" in value) return `%${value.place}`;
+  if ("text" in value) return JSON.stringify(value.text);
+  if ("bytes" in value) return `<${value.shown}>`;
+  if ("strings" in value) return `[${value.strings.map((text) => JSON.stringify(text)).join(", ")}]`;
+  const fields = "struct" in value ? value.struct : program.memory[value.at];
+  if (typeof fields === "number" || fields === undefined) return `&%${(value as { at: string }).at}`;
+  return `{${fields.map((field) => valueText(field as Value, program)).join(", ")}}`;
+}
+
+/** Small numbers in decimal, masks and addresses in hexadecimal. */
+function numberText(value: number | bigint): string {
+  if (value === 0xffffffff) return "~0";
+  return value >= 4096 ? `0x${value.toString(16)}` : String(value);
+}
