@@ -1,0 +1,86 @@
+import { cstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { EEXIST, ENODEV, ENOENT, EROFS, errnoName, errnoText } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import { quote } from "../linux/file.js";
+import { attempt } from "../linux/syscall.js";
+import { applyDevicesV1, applyDevicesV2 } from "./apply-devices.js";
+import { applySettings } from "./apply-settings.js";
+import { Cgroup } from "./cgroup.js";
+import { inheritCpuset } from "./cpuset.js";
+import { enableControllers } from "./enable-controllers.js";
+import { parentOf } from "./location.js";
+import type { CgroupPlan } from "./plan-cgroup.js";
+import { processesIn } from "./tree.js";
+
+/**
+ * Makes the cgroups of a plan and sets their limits.
+ *
+ * @returns what removes again what was made: the cgroups, and parents that had not been there
+ * @throws Failure; then what was made is removed
+ */
+export function makeCgroup({ cgroup, places, settings, devices, controllers }: CgroupPlan): () => void {
+  const files = settings.map(({ file }) => file);
+  const fresh: Record<string, string> = {};
+  const parents: string[] = [];
+  const undo = () => {
+    new Cgroup(fresh).remove();
+    for (const parent of parents.reverse()) attempt("unlinkat", C.AT_FDCWD, cstring(parent), C.AT_REMOVEDIR);
+  };
+  try {
+    for (const { hierarchy, directory } of places) {
+      const { version, mountPoint } = hierarchy;
+      const isNew = makeDirectory(directory, mountPoint, parents);
+      if (isNew) fresh[directory] = directory;
+      else expectEmpty(directory);
+      if (version === 2) {
+        const needed = settings.filter((setting) => setting.cgroup === "").map(({ file }) => file.split(".")[0]);
+        enableControllers(mountPoint, directory, controllers.v2 ?? [], needed);
+      } else if (hierarchy.controllers.includes("cpuset")) inheritCpuset(mountPoint, directory, isNew, files);
+    }
+    // One that was there already may have been left stopped.
+    if (Object.keys(fresh).length < places.length) cgroup.thaw();
+    const { devices: inV1, "": inV2 } = cgroup.paths;
+    if (devices && inV1 !== undefined) applyDevicesV1(inV1, devices);
+    else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
+    applySettings(settings, cgroup.paths);
+    return undo;
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}
+
+/**
+ * Makes a cgroup, and those above it that are not there; takes these down, the highest first.
+ *
+ * @returns whether it was not there yet
+ */
+function makeDirectory(path: string, mountPoint: string, parents: string[]): boolean {
+  for (let left = TRIES; ; left--) {
+    const errno = -attempt("mkdirat", C.AT_FDCWD, cstring(path), 0o755);
+    if (errno === 0 || errno === EEXIST) return errno === 0;
+    // The parent may also go away after it was seen: when the creation of the container that made it fails.
+    const noParent = (errno === ENOENT || errno === ENODEV) && path.length > mountPoint.length;
+    if (!noParent || left === 0) {
+      throw new Failure(`make cgroup ${quote(path)}`, {
+        cause: `${errnoText(errno)} (${errnoName(errno)})`,
+        hint: errno === EROFS ? "its hierarchy is mounted read-only" : undefined,
+      });
+    }
+    const parent = parentOf(path);
+    if (makeDirectory(parent, mountPoint, parents)) parents.push(parent);
+  }
+}
+
+const TRIES = 100;
+
+/** A cgroup that is there already must not be somebody else's. */
+function expectEmpty(directory: string): void {
+  const count = processesIn(directory).length;
+  if (count === 0) return;
+  throw new Failure(`make cgroup ${quote(directory)}`, {
+    cause: `it is there, with ${count} process${count === 1 ? "" : "es"} in it`,
+    hint: "does another container have this linux.cgroupsPath?",
+  });
+}

@@ -1,0 +1,92 @@
+import type { Device, Resources } from "../generated/config.js";
+import { cstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { ENOENT } from "../linux/errno.js";
+import { attempt } from "../linux/syscall.js";
+import { availableControllers, Cgroup, type CgroupPaths } from "./cgroup.js";
+import { type DevicePolicy, devicePolicy } from "./device-policy.js";
+import { type Hierarchy, keysOf } from "./hierarchy.js";
+import { cgroupDirectory, cgroupLocation, parentOf } from "./location.js";
+import { refusal } from "./setting.js";
+import { type Controllers, type PlacedSetting, settingsFor } from "./settings.js";
+
+/** What a container wants of its cgroups. */
+export interface CgroupRequest {
+  id: string;
+  /** linux.cgroupsPath */
+  cgroupsPath?: string;
+  /** linux.resources */
+  resources?: Resources;
+  /** linux.devices */
+  devices?: Device[];
+  /** Whether the runtime has no rights over the host: then it does without the cgroups that it may not make. */
+  rootless?: boolean;
+}
+
+/** Cgroups that are to be made. */
+export interface CgroupPlan {
+  /** The cgroups, by their paths; they need not exist yet. */
+  cgroup: Cgroup;
+  places: { hierarchy: Hierarchy; directory: string }[];
+  settings: PlacedSetting[];
+  /** Absent where the runtime has no rights over devices. */
+  devices?: DevicePolicy;
+  controllers: Controllers;
+}
+
+/**
+ * Plans a container's cgroups: one in each v1 hierarchy, and one in v2 where v2 has all controllers or one that a limit
+ * needs. Changes nothing.
+ *
+ * @throws Failure by JSON path
+ */
+export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupRequest): CgroupPlan {
+  const { id, cgroupsPath, resources = {}, rootless = false } = request;
+  const location = cgroupLocation(cgroupsPath, id);
+  const devices = devicePolicy(resources.devices, request.devices);
+  const controllers = controllersOf(hierarchies);
+  const settings = settingsFor(resources, controllers);
+  const inV2 = !controllers.v1.includes("devices") || settings.some(({ cgroup }) => cgroup === "");
+  const places = hierarchies
+    .filter(({ version }) => version === 1 || inV2)
+    .map((hierarchy) => ({ hierarchy, directory: cgroupDirectory(hierarchy, location) }))
+    .filter(({ directory }) => !rootless || cgroupsPath || mayMake(directory));
+  const paths: Record<string, string> = {};
+  for (const { hierarchy, directory } of places) for (const key of keysOf(hierarchy)) paths[key] = directory;
+  const plan = { cgroup: new Cgroup(paths), places, settings: settable(settings, paths), controllers };
+  if (rootless) return plan;
+  if (paths.devices === undefined && paths[""] === undefined) {
+    throw refusal("devices", "no cgroup hierarchy that controls devices is mounted");
+  }
+  return { ...plan, devices };
+}
+
+/** The controllers of a host; v2's are looked up when they are asked for. */
+function controllersOf(hierarchies: readonly Hierarchy[]): Controllers {
+  const unified = hierarchies.find(({ version }) => version === 2);
+  let v2: readonly string[] | undefined;
+  return {
+    v1: hierarchies.flatMap(({ controllers }) => controllers),
+    get v2() {
+      if (unified) v2 ??= availableControllers(unified.mountPoint);
+      return v2;
+    },
+  };
+}
+
+/** Whether this process may make a directory: whether it may write to what exists on the way there. */
+function mayMake(directory: string): boolean {
+  for (let path = directory; path !== ""; path = parentOf(path)) {
+    const result = attempt("faccessat2", C.AT_FDCWD, cstring(path), C.W_OK, C.AT_EACCESS);
+    if (result !== -ENOENT) return result === 0;
+  }
+  return false;
+}
+
+/** The settings whose cgroups are there; a limit is not dropped because its cgroup is not. */
+const settable = (settings: readonly PlacedSetting[], paths: CgroupPaths): PlacedSetting[] =>
+  settings.filter(({ property, cgroup, otherwise }) => {
+    if (paths[cgroup] !== undefined) return true;
+    if (otherwise === "nothing") return false;
+    throw refusal(property, "this user may not make the cgroup for it");
+  });
