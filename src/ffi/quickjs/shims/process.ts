@@ -2,3 +2,9 @@
 export const env: Record<string, string | undefined> = {};
 export const stdout = { isTTY: false };
 export const stderr = { isTTY: false };
+
+// A habit of V8's that commander's errors rely on. QuickJS notes the stack when the error is made.
+Object.assign(Error, { captureStackTrace: () => undefined });
+
+// V8's own; commander calls it for its errors.
+Error.captureStackTrace ??= () => {};
