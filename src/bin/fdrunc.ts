@@ -1,4 +1,5 @@
 #!/usr/bin/env node
 import { main } from "../commands/main.js";
+import { start } from "../ffi/driver.js";
 
-main();
+start(main);

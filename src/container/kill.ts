@@ -16,14 +16,17 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
   const saved = StateDirectory.open(root, id).read();
   const status = statusOf(saved);
   const processes = new Cgroup(saved?.cgroup ?? {});
-  if (saved === undefined || (status !== "created" && status !== "running")) {
-    if (all) return processes.signalAll(signal);
+  const alive = saved !== undefined && (status === "created" || status === "running");
+  if (!alive && !all) {
     throw new Failure(`cannot kill container ${quote(id)}`, {
       cause: `container not running (its status is ${status})`,
     });
   }
   // Where init is not the first of its process id namespace, its death takes nobody along.
-  if (all || (signal === SIGKILL && !saved.ownProcesses)) return processes.signalAll(signal);
+  if (!alive || all || (signal === SIGKILL && !saved.ownProcesses)) {
+    processes.signalAll(signal);
+    return;
+  }
   const process = openProcess(saved.pid);
   try {
     // Between the look at its status and the opening the process may have ended, and its id be another's.

@@ -1,27 +1,14 @@
 import type { SyscallName } from "../linux/syscalls.js";
-import type { Call, Field, Program, Step, Target, Test, Value } from "../machine/program.js";
-
-/** A place later in the program: `builder.bind` says where. */
-export class Label {
-  target: number | undefined;
-}
-
-/** A jump's end while the program is being built. */
-type Goal = Label | "next";
+import type { Call, Field, Label, Program, Step, Test, Value } from "../machine/program.js";
 
 /** What a step says of itself: its sentence, or a sentence with the property that it stems from, and a hint. */
 export interface Saying {
   readonly says: string;
-  readonly from?: string;
-  readonly hint?: string;
+  readonly from?: string | undefined;
+  readonly hint?: string | undefined;
 }
 
-interface CallOptions {
-  into?: string;
-  on?: Readonly<Record<string, Goal>>;
-  zero?: Goal | "fail";
-  then?: Goal;
-}
+type CallOptions = Pick<Call, "into" | "on" | "zero" | "then">;
 
 /** Builds a program step by step. What the steps say is set once for each group of them by `about`. */
 export class Builder {
@@ -29,42 +16,27 @@ export class Builder {
   private readonly memory: Record<string, number | readonly Field[]> = { sync: 8, report: 8, context: 8 };
   /** Slots whose memory lies inside a struct. */
   private readonly placed = new Set<string>();
-  private readonly loose: (() => void)[] = [];
   private saying: Saying = { says: "" };
 
   /** Sets what the steps that follow say of themselves. */
   about(says: string, from?: string, hint?: string): void {
-    this.saying = { says, ...(from !== undefined && { from }), ...(hint !== undefined && { hint }) };
+    this.saying = { says, from, hint };
   }
 
-  /** A system call; `options` as in `Call`, with labels. */
-  call(name: SyscallName, args: readonly Value[], options: CallOptions = {}): void {
-    const { into, on, zero, then } = options;
+  /** A system call; `options` as in `Call`. */
+  call(name: SyscallName, args: readonly Value[], { into, on, zero, then }: CallOptions = NONE): void {
+    const { says, from, hint } = this.saying;
     if (into !== undefined) this.slot(into);
-    const step: Mutable<Call> = { call: name, args, ...this.saying };
-    if (into !== undefined) step.into = into;
-    if (on !== undefined) {
-      const targets: Record<string, Target> = {};
-      for (const errno in on) this.aim(on[errno], (target) => (targets[errno] = target));
-      step.on = targets;
-    }
-    if (zero === "fail") step.zero = zero;
-    else if (zero !== undefined) this.aim(zero, (target) => (step.zero = target));
-    if (then !== undefined) this.aim(then, (target) => (step.then = target));
-    this.steps.push(step);
+    this.steps.push({ call: name, args, says, from, hint, into, on, zero, then });
   }
 
   /** Jumps by an unsigned number in memory. */
   test(
-    at: { memory: string; offset: number; size: 1 | 2 | 4; mask?: number },
+    { memory, offset, size, mask = 0xffffffff }: { memory: string; offset: number; size: 1 | 2 | 4; mask?: number },
     value: number,
-    goals: { equal: Goal } | { differs: Goal },
+    { equal, differs }: Pick<Test, "equal" | "differs">,
   ): void {
-    const { memory: test, offset, size, mask = 0xffffffff } = at;
-    const step: Mutable<Test> = { test, offset, size, mask, value, ...this.saying };
-    if ("equal" in goals) this.aim(goals.equal, (target) => (step.equal = target));
-    else this.aim(goals.differs, (target) => (step.differs = target));
-    this.steps.push(step);
+    this.steps.push({ test: memory, offset, size, mask, value, equal, differs, ...this.saying });
   }
 
   /** Stores a value in a slot, or the first argument that the code was called with. */
@@ -77,12 +49,8 @@ export class Builder {
     this.steps.push({ fail: errno, ...this.saying });
   }
 
-  jump(goal: Label): void {
-    const step = { jump: "next" as Target, ...this.saying };
-    this.aim(goal, (target) => {
-      step.jump = target;
-    });
-    this.steps.push(step);
+  jump(target: Label): void {
+    this.steps.push({ jump: target, ...this.saying });
   }
 
   /** Closes the descriptor in a slot. */
@@ -90,8 +58,9 @@ export class Builder {
     this.call("close", [{ slot }], { on: { "*": "next" } });
   }
 
+  /** A place later in the program: `bind` says where. */
   label(): Label {
-    return new Label();
+    return { target: -1 };
   }
 
   /** Puts a label before the step that comes next. */
@@ -118,21 +87,11 @@ export class Builder {
   }
 
   finish(): Program {
-    for (const aim of this.loose) aim();
     return { steps: this.steps, memory: this.memory, report: { to: "report", context: "context" } };
-  }
-
-  private aim(goal: Goal, set: (target: Target) => void): void {
-    if (goal === "next") set("next");
-    else
-      this.loose.push(() => {
-        if (goal.target === undefined) throw new TypeError("a label is bound to no step");
-        set(goal.target);
-      });
   }
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+const NONE: CallOptions = {};
 
 /** The kernel's constants by name. */
 export const flags = (...names: string[]): Value => (names.length === 0 ? 0 : { flags: names.join("|") });

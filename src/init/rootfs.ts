@@ -21,7 +21,10 @@ const propagationOf = (config: Config): string | undefined =>
 /** Compiles the file system: its root, all that is mounted and made in it, and the change of root. */
 export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
   const namespace = config.linux?.namespaces?.find(({ type }) => type === "mount");
-  if (namespace === undefined) return changeRoot(b, facts);
+  if (namespace === undefined) {
+    changeRoot(b, facts);
+    return;
+  }
   if (namespace.path === undefined || namespace.path === "") isolateMounts(b, config, facts);
   openRoot(b, facts);
   compileMounts(b, config, facts);

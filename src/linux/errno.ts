@@ -138,11 +138,10 @@ export const errnoName = (errno: number): string => TABLE[errno]?.[0] ?? `errno 
 /** The text of an error number, "no such file or directory" for 2. */
 export const errnoText = (errno: number): string => TABLE[errno]?.[1] ?? `error ${errno}`;
 
+const NUMBERS = new Map(Object.entries(TABLE).map(([number, [name]]) => [name, Number(number)]));
+
 /** The number of an error name, 2 for "ENOENT"; undefined if there is none of that name. */
-export function errnoNumber(name: string): number | undefined {
-  for (const [number, [known]] of Object.entries(TABLE)) if (known === name) return Number(number);
-  return undefined;
-}
+export const errnoNumber = (name: string): number | undefined => NUMBERS.get(name);
 
 export const EPERM = 1;
 export const ENOENT = 2;

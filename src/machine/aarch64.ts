@@ -9,23 +9,22 @@ const [SCRATCH, OTHER, STEP, NUMBER] = [9, 10, 19, 8];
 const [EQ, NE, HS] = [0, 1, 2];
 
 /** The aarch64 assembler (Arm ARM, C6.2). x0 holds the result and the first argument, w19 the step. */
-export class Aarch64Assembler implements Assembler {
-  readonly code = new Code();
+export class Aarch64Assembler extends Code implements Assembler {
   private readonly toLabels: [at: number, kind: Kind, label: number][] = [];
   private readonly toData: [at: number, data: number][] = [];
 
-  constant(register: number, value: bigint): void {
-    this.move(register, BigInt.asUintN(64, value));
+  constant(register: number, value: number | bigint): void {
+    this.move(register, BigInt.asUintN(64, BigInt(value)));
   }
 
   address(register: number, data: number): void {
-    this.toData.push([this.code.length, data]);
-    this.code.word(0x10000000 | register); // adr
+    this.toData.push([this.length, data]);
+    this.emit(0x10000000 | register); // adr
   }
 
   load(register: number, data: number): void {
     this.address(SCRATCH, data);
-    this.code.word(0xf9400000 | (SCRATCH << 5) | register); // ldr xR, [x9]
+    this.emit(0xf9400000 | (SCRATCH << 5) | register); // ldr xR, [x9]
   }
 
   storeArgument(data: number): void {
@@ -38,7 +37,7 @@ export class Aarch64Assembler implements Assembler {
 
   syscall(number: number): void {
     this.move(NUMBER, BigInt(number));
-    this.code.word(0xd4000001); // svc #0
+    this.emit(0xd4000001); // svc #0
   }
 
   result(value: number): void {
@@ -47,12 +46,12 @@ export class Aarch64Assembler implements Assembler {
 
   storeResult(data: number): void {
     this.address(SCRATCH, data);
-    this.code.word(0xf9000000 | (SCRATCH << 5)); // str x0, [x9]
+    this.emit(0xf9000000 | (SCRATCH << 5)); // str x0, [x9]
   }
 
   jump(label: number): void {
-    this.toLabels.push([this.code.length, "branch", label]);
-    this.code.word(0x14000000); // b
+    this.toLabels.push([this.length, "branch", label]);
+    this.emit(0x14000000); // b
   }
 
   jumpIfError(label: number): void {
@@ -66,44 +65,45 @@ export class Aarch64Assembler implements Assembler {
   }
 
   jumpIfZero(label: number): void {
-    this.toLabels.push([this.code.length, "conditional", label]);
-    this.code.word(0xb4000000); // cbz x0
+    this.toLabels.push([this.length, "conditional", label]);
+    this.emit(0xb4000000); // cbz x0
   }
 
   jumpIfMemory(data: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
     this.address(SCRATCH, data);
     const load = { 1: 0x39400000, 2: 0x79400000, 4: 0xb9400000 }[size];
-    this.code.word(load | (SCRATCH << 5) | OTHER); // ldrb, ldrh or ldr w10, [x9]
+    this.emit(load | (SCRATCH << 5) | OTHER); // ldrb, ldrh or ldr w10, [x9]
     this.move(SCRATCH, BigInt(mask >>> 0));
-    this.code.word(0x0a000000 | (SCRATCH << 16) | (OTHER << 5) | OTHER); // and w10, w10, w9
+    this.emit(0x0a000000 | (SCRATCH << 16) | (OTHER << 5) | OTHER); // and w10, w10, w9
     this.move(SCRATCH, BigInt(value >>> 0));
-    this.code.word(0x6b00001f | (SCRATCH << 16) | (OTHER << 5)); // cmp w10, w9
+    this.emit(0x6b00001f | (SCRATCH << 16) | (OTHER << 5)); // cmp w10, w9
     this.branch(equal ? EQ : NE, label);
   }
 
   storeFailure(step: number, errno: number): void {
-    this.code.word(0x4b0003e0); // neg w0, w0
+    this.emit(0x4b0003e0); // neg w0, w0
     this.address(SCRATCH, errno);
-    this.code.word(0xb9000000 | (SCRATCH << 5)); // str w0, [x9]
+    this.emit(0xb9000000 | (SCRATCH << 5)); // str w0, [x9]
     this.address(SCRATCH, step);
-    this.code.word(0xb9000000 | (SCRATCH << 5) | STEP); // str w19, [x9]
+    this.emit(0xb9000000 | (SCRATCH << 5) | STEP); // str w19, [x9]
   }
 
   return(): void {
-    this.code.word(0xd65f03c0);
+    this.emit(0xd65f03c0);
   }
 
   resolve(labels: readonly number[], place: (data: number) => number): void {
-    const { code } = this;
+    const { view } = this;
+    const patch = (at: number, bits: number) => view.setInt32(at, view.getInt32(at, true) | bits, true);
     for (const [at, kind, label] of this.toLabels) {
       const distance = (labels[label] - at) >> 2;
       const bits = kind === "branch" ? distance & 0x3ffffff : (distance & 0x7ffff) << 5;
-      code.patch(at, code.at(at) | bits);
+      patch(at, bits);
     }
     for (const [at, data] of this.toData) {
       const distance = place(data) - at;
       if (distance < -0x100000 || distance >= 0x100000) throw new RangeError("the program is larger than 1 MiB");
-      code.patch(at, code.at(at) | ((distance & 3) << 29) | (((distance >> 2) & 0x7ffff) << 5));
+      patch(at, ((distance & 3) << 29) | (((distance >> 2) & 0x7ffff) << 5));
     }
   }
 
@@ -117,19 +117,19 @@ export class Aarch64Assembler implements Assembler {
       const last = first && i === 3;
       if (halves[i] === rest && !last) continue;
       const shift = i << 21;
-      if (first && ones) this.code.word(0x92800000 | shift | ((halves[i] ^ 0xffff) << 5) | register);
-      else this.code.word((first ? 0xd2800000 : 0xf2800000) | shift | (halves[i] << 5) | register);
+      if (first && ones) this.emit(0x92800000 | shift | ((halves[i] ^ 0xffff) << 5) | register);
+      else this.emit((first ? 0xd2800000 : 0xf2800000) | shift | (halves[i] << 5) | register);
       first = false;
     }
   }
 
   /** cmn x0, #value: equal if the result is its negation, and not below if it lies between that and -1. */
   private compareNegated(value: number): void {
-    this.code.word(0xb100001f | (value << 10));
+    this.emit(0xb100001f | (value << 10));
   }
 
   private branch(condition: number, label: number): void {
-    this.toLabels.push([this.code.length, "conditional", label]);
-    this.code.word(0x54000000 | condition);
+    this.toLabels.push([this.length, "conditional", label]);
+    this.emit(0x54000000 | condition);
   }
 }

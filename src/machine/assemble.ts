@@ -52,16 +52,16 @@ export function assemble(
   const column = arch === "x86_64" ? 0 : 1;
 
   for (let index = 0; index < end; index++) {
-    places.push(asm.code.length);
+    places.push(asm.length);
     emitStep(asm, data, steps[index], index, { failure, first, column });
   }
-  places.push(asm.code.length);
+  places.push(asm.length);
   if (placement.ending === "return") asm.return();
   else emitExit(asm, 0, column);
-  places.push(asm.code.length);
+  places.push(asm.length);
   emitFailure(asm, data, program, column);
 
-  const code = asm.code.finish();
+  const code = asm.finish();
   const dataAddress = placement.dataAddress(code.length);
   const initial = data.finish(dataAddress);
   const place = (offset: number) => (offset < ZEROED ? offset : initial.length + offset - ZEROED);
@@ -76,60 +76,64 @@ interface Common {
   readonly column: 0 | 1;
 }
 
+/** More than the code of any step takes. */
+const LARGEST_STEP = 1024;
+
 function emitStep(asm: Assembler, data: Data, step: Step, index: number, common: Common): void {
-  const label = (target: Target) => (target === "next" ? index + 1 : target);
+  asm.reserve(LARGEST_STEP);
   if ("call" in step) emitCall(asm, data, step, index, common);
   else if ("test" in step) {
     const at = data.named(step.test) + step.offset;
-    const { equal, differs } = step;
-    if (equal !== undefined) asm.jumpIfMemory(at, step.size, step.mask, step.value, true, label(equal));
-    if (differs !== undefined) asm.jumpIfMemory(at, step.size, step.mask, step.value, false, label(differs));
+    const { size, mask, value, equal, differs } = step;
+    if (equal !== undefined) asm.jumpIfMemory(at, size, mask, value, true, placeOf(equal, index));
+    if (differs !== undefined) asm.jumpIfMemory(at, size, mask, value, false, placeOf(differs, index));
   } else if ("store" in step) {
     if (step.store !== "argument") emitArgument(asm, data, 0, step.store);
     asm.storeArgument(data.named(step.into));
-  } else if ("jump" in step) {
-    if (step.jump !== "next") asm.jump(step.jump);
-  } else {
+  } else if ("jump" in step) asm.jump(placeOf(step.jump, index));
+  else {
     asm.step(common.first + index);
-    asm.result(-(errnoNumber(step.fail) ?? 0));
+    asm.result(-numberOf(step.fail));
     asm.jump(common.failure);
   }
 }
 
+const placeOf = (target: Target, index: number): number => (target === "next" ? index + 1 : target.target);
+
+function numberOf(errno: string): number {
+  const number = errnoNumber(errno);
+  if (number === undefined) throw new TypeError(`no error is named ${JSON.stringify(errno)}`);
+  return number;
+}
+
 function emitCall(asm: Assembler, data: Data, step: Call, index: number, { failure, first, column }: Common): void {
-  const { args, on, zero, then, into } = step;
-  if (step.fault !== undefined) asm.result(-(errnoNumber(step.fault) ?? 0));
+  const { args, on, zero, then, into, fault } = step;
+  const any = on?.["*"];
+  if (any === undefined || zero === "fail") asm.step(first + index);
+  if (fault !== undefined) asm.result(-numberOf(fault));
   else {
     for (let i = 0; i < args.length; i++) emitArgument(asm, data, i, args[i]);
+    asm.syscall(SYSCALLS[step.call][column]);
   }
-  let fails = true;
-  if (on !== undefined) fails = !("*" in on);
-  if (fails || zero === "fail") asm.step(first + index);
-  if (step.fault === undefined) asm.syscall(SYSCALLS[step.call][column]);
-  if (on !== undefined) {
-    for (const name in on) {
-      const target = on[name] === "next" ? index + 1 : (on[name] as number);
-      if (name !== "*") asm.jumpIfErrno(errnoNumber(name) ?? 0, target);
-    }
-    // Where the result is neither stored nor looked at again, an error that goes on needs no instruction.
-    const any = on["*"];
-    if (any !== undefined && (any !== "next" || into !== undefined || then !== undefined || zero !== undefined))
-      asm.jumpIfError(any === "next" ? index + 1 : any);
-  }
-  if (fails) asm.jumpIfError(failure);
+  for (const name in on) if (name !== "*") asm.jumpIfErrno(numberOf(name), placeOf(on[name], index));
+  if (any === undefined) asm.jumpIfError(failure);
+  // Where the result is neither stored nor looked at again, an error that goes on needs no instruction.
+  else if (any !== "next" || into !== undefined || then !== undefined || zero !== undefined)
+    asm.jumpIfError(placeOf(any, index));
   if (into !== undefined) asm.storeResult(data.named(into));
-  if (zero !== undefined) asm.jumpIfZero(zero === "fail" ? failure : zero === "next" ? index + 1 : zero);
-  if (then !== undefined && then !== "next") asm.jump(then);
+  if (zero !== undefined) asm.jumpIfZero(zero === "fail" ? failure : placeOf(zero, index));
+  if (then !== undefined && then !== "next") asm.jump(then.target);
 }
 
 function emitArgument(asm: Assembler, data: Data, register: number, value: Value): void {
-  if (typeof value === "object" && "slot" in value) asm.load(register, data.named(value.slot) + (value.offset ?? 0));
-  else if (typeof value === "object" && !("flags" in value)) asm.address(register, data.address(value));
-  else asm.constant(register, data.constant(value));
+  if (typeof value !== "object") asm.constant(register, value);
+  else if ("flags" in value) asm.constant(register, data.constant(value));
+  else if ("slot" in value) asm.load(register, data.named(value.slot) + (value.offset ?? 0));
+  else asm.address(register, data.address(value));
 }
 
 function emitExit(asm: Assembler, status: number, column: 0 | 1): void {
-  asm.constant(0, BigInt(status));
+  asm.constant(0, status);
   asm.syscall(SYSCALLS.exit_group[column]);
 }
 
@@ -139,11 +143,11 @@ function emitFailure(asm: Assembler, data: Data, program: Program, column: 0 | 1
   asm.storeFailure(report, report + 4);
   asm.load(0, data.named(program.report.context));
   asm.address(1, report + 8);
-  asm.constant(2, BigInt(REPORT_SIZE - 8));
+  asm.constant(2, REPORT_SIZE - 8);
   asm.syscall(SYSCALLS.read[column]);
   asm.load(0, data.named(program.report.to));
   asm.address(1, report);
-  asm.constant(2, BigInt(REPORT_SIZE));
+  asm.constant(2, REPORT_SIZE);
   asm.syscall(SYSCALLS.write[column]);
   emitExit(asm, 1, column);
 }
@@ -159,6 +163,7 @@ class Data {
   /** Pairs: where a word holds an address, and the offset that it is the address of. */
   private readonly pointers: number[] = [];
   private readonly numbers: Record<ConstantName, number>;
+  private readonly flags = new Map<string, number>();
 
   constructor(program: Program, arch: Arch, inputs: Readonly<Record<string, number>>) {
     this.numbers = constants(arch);
@@ -179,7 +184,7 @@ class Data {
       } else this.names.set(name, this.zero(shape));
     }
     for (const [at, fields] of structs) this.fill(at, fields);
-    for (const name in inputs) this.view.setBigInt64(this.named(name), BigInt(inputs[name]), true);
+    for (const name in inputs) this.word(this.named(name), inputs[name]);
   }
 
   /** The offset of named memory. */
@@ -196,17 +201,10 @@ class Data {
     return at;
   }
 
-  constant(value: Value): bigint {
-    if (typeof value === "number" || typeof value === "bigint") return BigInt(value);
-    if (typeof value === "object" && "flags" in value) {
-      let bits = BigInt(value.plus ?? 0);
-      for (const name of value.flags.split("|")) {
-        const number = this.numbers[name as ConstantName];
-        if (number === undefined) throw new TypeError(`no kernel constant is named ${JSON.stringify(name)}`);
-        bits |= BigInt(number);
-      }
-      return bits;
-    }
+  /** A constant's value. (Most are small: a bigint costs an engine many times what a number does.) */
+  constant(value: Value): number | bigint {
+    if (typeof value === "number" || typeof value === "bigint") return value;
+    if ("flags" in value) return value.plus === undefined ? this.bits(value.flags) : this.bits(value.flags) | value.plus;
     throw new TypeError("not a constant");
   }
 
@@ -238,13 +236,30 @@ class Data {
 
   /** Fixes the addresses inside the data. */
   finish(address: number): Uint8Array {
-    const { pointers, view } = this;
+    const { pointers } = this;
     const length = (this.length + 7) & ~7;
     for (let i = 0; i < pointers.length; i += 2) {
       const offset = pointers[i + 1];
-      view.setBigInt64(pointers[i], BigInt(address + (offset < ZEROED ? offset : length + offset - ZEROED)), true);
+      this.word(pointers[i], address + (offset < ZEROED ? offset : length + offset - ZEROED));
     }
     return this.bytes.subarray(0, length);
+  }
+
+  /** The kernel's constants joined. Those beyond 32 bits do not share any below with others. */
+  private bits(flags: string): number {
+    const known = this.flags.get(flags);
+    if (known !== undefined) return known;
+    let [low, high] = [0, 0];
+    for (const name of flags.split("|")) {
+      const number = this.numbers[name as ConstantName];
+      if (number === undefined) throw new TypeError(`no kernel constant is named ${JSON.stringify(name)}`);
+      low |= number;
+      high |= Math.floor(number / 0x100000000);
+    }
+    // Negative constants, AT_FDCWD, stand alone.
+    const bits = flags.includes("|") ? (low >>> 0) + high * 0x100000000 : this.numbers[flags as ConstantName];
+    this.flags.set(flags, bits);
+    return bits;
   }
 
   private fill(at: number, fields: readonly Field[]): void {
@@ -253,8 +268,17 @@ class Data {
       if (typeof field === "object" && "place" in field) return;
       if (typeof field === "object" && "slot" in field) throw new TypeError("a struct holds no slot's content");
       if (typeof field === "object" && !("flags" in field)) this.pointers.push(place, this.address(field));
-      else this.view.setBigInt64(place, BigInt.asIntN(64, this.constant(field)), true);
+      else this.word(place, this.constant(field));
     });
+  }
+
+  private word(at: number, value: number | bigint): void {
+    if (typeof value === "bigint") {
+      this.view.setBigInt64(at, BigInt.asIntN(64, value), true);
+      return;
+    }
+    this.view.setInt32(at, value % 0x100000000, true);
+    this.view.setInt32(at + 4, Math.floor(value / 0x100000000), true);
   }
 
   private text(text: string): number {

@@ -2,20 +2,19 @@ import { viewOf } from "../linux/bytes.js";
 
 /**
  * What `assemble` asks of a machine: one method an instruction (or a few), each writing code at the current place.
- * `register` 0 to 5 are the registers of a system call's arguments. A `Reference` is an address that is known later.
+ * `register` 0 to 5 are the registers of a system call's arguments. Places in the data are offsets into it.
  */
-export interface Assembler {
-  readonly code: Code;
+export interface Assembler extends Code {
   /** Puts a constant into an argument register. */
-  constant(register: number, value: bigint): void;
+  constant(register: number, value: number | bigint): void;
   /** Puts the address of data into an argument register. */
   address(register: number, data: number): void;
   /** Puts the 64-bit word at a place in the data into an argument register. */
   load(register: number, data: number): void;
   /** Stores the first argument register's word. */
   storeArgument(data: number): void;
-  /** Remembers the step's index in a register that system calls leave alone. */
-  step(index: number): void;
+  /** Remembers the step's number in a register that system calls leave alone. */
+  step(number: number): void;
   syscall(number: number): void;
   /** Sets the result register to a constant, instead of a system call. */
   result(value: number): void;
@@ -37,46 +36,29 @@ export interface Assembler {
   resolve(labels: readonly number[], place: (data: number) => number): void;
 }
 
-/** Code being written: grows by itself. */
+/**
+ * Code being written. Assemblers write straight to `view` and move `length`: in an interpreted engine each call that is
+ * spared there counts, some thousand times a container.
+ */
 export class Code {
-  private bytes = new Uint8Array(16384);
-  private view = viewOf(this.bytes);
+  view: DataView = new DataView(new ArrayBuffer(32768));
   length = 0;
 
-  byte(value: number): void {
-    if (this.length + 16 > this.bytes.length) this.grow();
-    this.bytes[this.length++] = value;
+  /** Makes room for a step's instructions, at most so many bytes. */
+  reserve(size: number): void {
+    if (this.length + size <= this.view.byteLength) return;
+    const larger = new Uint8Array(this.view.byteLength * 2);
+    larger.set(this.finish());
+    this.view = viewOf(larger);
   }
 
-  /** Two bytes, the first in the low half. */
-  half(value: number): void {
-    if (this.length + 16 > this.bytes.length) this.grow();
-    this.view.setUint16(this.length, value, true);
-    this.length += 2;
-  }
-
-  word(value: number): void {
-    if (this.length + 16 > this.bytes.length) this.grow();
-    this.view.setInt32(this.length, value, true);
-    this.length += 4;
-  }
-
-  at(place: number): number {
-    return this.view.getInt32(place, true);
-  }
-
-  patch(place: number, value: number): void {
-    this.view.setInt32(place, value, true);
+  /** Writes an instruction of 32 bits, or the first `size` bytes of one. */
+  emit(instruction: number, size = 4): void {
+    this.view.setInt32(this.length, instruction, true);
+    this.length += size;
   }
 
   finish(): Uint8Array {
-    return this.bytes.subarray(0, this.length);
-  }
-
-  private grow(): void {
-    const larger = new Uint8Array(this.bytes.length * 2);
-    larger.set(this.bytes);
-    this.bytes = larger;
-    this.view = viewOf(larger);
+    return new Uint8Array(this.view.buffer, 0, this.length);
   }
 }

@@ -34,8 +34,13 @@ export type Value =
 /** A named struct's word: a value, or the place of a slot, so that a result lands inside the struct. */
 export type Field = Value | { readonly place: string };
 
-/** Where to go on: the number of a later step, counted from 0, or the next one. */
-export type Target = number | "next";
+/** A place in a program: before the step of this index, or at its end. Jumps lead forward only. */
+export interface Label {
+  target: number;
+}
+
+/** Where to go on. */
+export type Target = Label | "next";
 
 /** What every step carries: its sentence ("mount proc on \"/proc\""), and the JSON path of the property it stems from. */
 interface Told {

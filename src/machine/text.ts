@@ -51,7 +51,7 @@ export function records(programs: readonly Program[]): ListedStep[] {
 }
 
 function stepText(step: Step, program: Program, first: number): string {
-  const to = (target: Target) => (target === "next" ? "go on" : `step ${first + target}`);
+  const to = (target: Target) => (target === "next" ? "go on" : `step ${first + target.target}`);
   if ("test" in step) {
     const { test, offset, size, mask, value, equal, differs } = step;
     const masked = mask === 0xffffffff ? "" : ` & 0x${mask.toString(16)}`;
