@@ -65,19 +65,16 @@ export class Cgroup {
     if (usage > limit) throw refusal("memory.limit", `the cgroup's processes use ${usage} bytes`);
   }
 
-  /** The names that the tasks of the way in will have. */
-  get taskNames(): string[] {
-    return Object.keys(this.paths).filter((key, i, keys) => {
-      return key !== "" && keys.findIndex((other) => this.paths[other] === this.paths[key]) === i;
-    });
-  }
-
   /** Opens the way in. The caller closes the descriptors. Throws SyscallError. */
   openEntry(): CgroupEntry {
     const tasks: CgroupEntry["tasks"] = [];
     const v2 = this.paths[""];
+    const keys = Object.keys(this.paths);
     try {
-      for (const name of this.taskNames) tasks.push({ name, fd: open(`${this.paths[name]}/tasks`, C.O_WRONLY) });
+      for (const directory of this.directories) {
+        const name = keys.find((key) => this.paths[key] === directory) as string;
+        if (directory !== v2) tasks.push({ name, fd: open(`${directory}/tasks`, C.O_WRONLY) });
+      }
       return { tasks, ...(v2 !== undefined && { into: open(v2, C.O_PATH | C.O_DIRECTORY) }) };
     } catch (error) {
       for (const { fd } of tasks) close(fd);
@@ -156,7 +153,8 @@ export class Cgroup {
     let failure: unknown;
     for (const directory of this.directories) {
       try {
-        removeCgroup(directory);
+        // What the first could not wait for, the others need not either.
+        removeCgroup(directory, failure === undefined);
       } catch (error) {
         failure ??= error;
       }

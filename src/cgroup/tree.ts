@@ -18,23 +18,24 @@ export function processesIn(directory: string): number[] {
 const LONGEST_WAIT = 512;
 
 /**
- * Removes a cgroup and those below it; absent is fine. Waits about a second for processes that are ending.
+ * Removes a cgroup and those below it; absent is fine.
  *
+ * @param patient whether to wait, about a second, for processes that are ending
  * @throws Failure if there are processes left in it
  */
-export function removeCgroup(directory: string): void {
+export function removeCgroup(directory: string, patient: boolean): void {
   for (let wait = 1; ; wait *= 2) {
     const errno = -attempt("unlinkat", C.AT_FDCWD, cstring(directory), C.AT_REMOVEDIR);
     if (errno === 0 || errno === ENOENT) return;
-    if (errno !== EBUSY || wait > LONGEST_WAIT) {
+    const children = childrenOf(directory);
+    if (errno !== EBUSY || (children.length === 0 && (!patient || wait > LONGEST_WAIT))) {
       const left = processesIn(directory).length;
       throw new Failure(`remove cgroup ${quote(directory)}`, {
         cause: `${errnoText(errno)} (${errnoName(errno)})`,
-        hint: left > 0 ? `${left} processes left` : undefined,
+        hint: left === 0 ? undefined : left === 1 ? "a process is left in it" : `${left} processes are left in it`,
       });
     }
-    const children = childrenOf(directory);
-    children.forEach(removeCgroup);
+    for (const child of children) removeCgroup(child, patient);
     if (children.length === 0) sleep(wait);
   }
 }
