@@ -11,11 +11,12 @@ import { HERE, TARGETS } from "./engine.mjs";
  * @param {string} engine the path of the engine's executable
  * @param {string} script the path of the JavaScript file
  * @param {string} output the path of the executable to write
+ * @throws {Error} with what the engine said, when the script cannot be loaded
  */
 export function makeImage(architecture, engine, script, output) {
   const [program, ...args] = architecture === HERE ? [engine] : [TARGETS[architecture].emulator, engine];
   const input = openSync(script, "r");
-  const heap = execFileSync(program, args, { stdio: [input, "pipe", "inherit"], maxBuffer: 1 << 28 });
+  const heap = execFileSync(program, args, { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 });
   closeSync(input);
   const image = withContent(readFileSync(engine), Number(heap.readBigUInt64LE(0)), heap.subarray(16));
   writeFileSync(`${output}.new`, image, { mode: 0o755 });

@@ -63,8 +63,14 @@ static int to_word(JSContext *ctx, JSValueConst value, long *word) {
   return start ? 0 : -1;
 }
 
+static int is_running(JSContext *ctx) {
+  if (arguments) return 1;
+  JS_ThrowTypeError(ctx, "nothing native may be called while the program is loaded");
+  return 0;
+}
+
 static int to_words(JSContext *ctx, int argc, JSValueConst *argv, long words[7]) {
-  if (!arguments) return JS_ThrowTypeError(ctx, "nothing native may be called while the program is loaded"), -1;
+  if (!is_running(ctx)) return -1;
   for (int i = 0; i < 7; i++)
     if (to_word(ctx, i < argc ? argv[i] : JS_NULL, &words[i])) return -1;
   return 0;
@@ -144,7 +150,7 @@ static JSValue host_encode(JSContext *ctx, JSValueConst this, int argc, JSValueC
 
 static JSValue host_exit(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   int status = 0;
-  JS_ToInt32(ctx, &status, argv[0]);
+  if (!is_running(ctx) || JS_ToInt32(ctx, &status, argv[0])) return JS_EXCEPTION;
   _exit(status);
 }
 

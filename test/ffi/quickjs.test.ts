@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { ffi } from "../../src/ffi/node.js";
+import { ROOT } from "../folders.js";
+import { observe } from "./observe.js";
+
+interface Target {
+  emulator: string;
+}
+const { HERE, TARGETS }: { HERE: string; TARGETS: Record<string, Target> } = await import(
+  join(ROOT, "src/build/engine.mjs")
+);
+const { bundleForQuickjs } = await import(join(ROOT, "src/build/bundle.mjs"));
+const { makeImage } = await import(join(ROOT, "src/build/image.mjs"));
+
+const directory = mkdtempSync(join(tmpdir(), "fdrunc-quickjs-"));
+after(() => rmSync(directory, { recursive: true }));
+const script = join(directory, "program.js");
+await bundleForQuickjs(join(ROOT, "test/ffi/program.ts"), script);
+
+for (const [architecture, { emulator }] of Object.entries(TARGETS)) {
+  const engine = join(ROOT, ".cache/quickjs", architecture, "engine");
+  const native = architecture === HERE;
+  const skip = !existsSync(engine)
+    ? `needs the engine for ${architecture}, which npm run build makes`
+    : !native && spawnSync(emulator, ["--version"]).error
+      ? `needs ${emulator}`
+      : false;
+  suite(`the QuickJS engine on ${architecture}`, { skip }, () => {
+    const program = join(directory, architecture);
+    const run = (...args: string[]) => {
+      const command = native ? [program, ...args] : [emulator, program, ...args];
+      const { status, stdout, stderr } = spawnSync(command[0], command.slice(1), {
+        ...{ encoding: "utf8", env: { NAME: "value=é" }, maxBuffer: 1 << 26 },
+      });
+      return { status, stderr, value: stdout === "" ? undefined : JSON.parse(stdout) };
+    };
+    if (!skip) makeImage(architecture, engine, script, program);
+
+    test("behaves as Node's driver does", () => {
+      assert.deepEqual(run("observe"), { status: 0, stderr: "", value: observe(ffi) });
+    });
+
+    test("keeps what was made while loading", () => {
+      assert.deepEqual(run("loaded").value, ["ééé", [1, 2, 3], "1"]);
+    });
+
+    test("has the command line and the environment, of whatever bytes", () => {
+      assert.deepEqual(run("argv", "", "é", "a b").value, ["", "é", "a b"]);
+      assert.deepEqual(run("environ").value, ["NAME=value=é"]);
+      const command = native ? program : `${emulator} ${program}`;
+      const { stdout } = spawnSync("sh", ["-c", `exec ${command} argv "$(printf 'a\\377\\303')"`], {
+        encoding: "utf8",
+      });
+      assert.deepEqual(JSON.parse(stdout), ["a\ufffd\ufffd"]);
+    });
+
+    test("keeps memory apart, beyond the heap's first arena too", () => {
+      assert.deepEqual(run("memory"), { status: 0, stderr: "", value: 0 });
+    });
+
+    test("compiles regular expressions at run time", () => {
+      assert.equal(run("regexp").value, "aa");
+    });
+
+    test("ends with the status asked for", () => {
+      assert.deepEqual(run("exit"), { status: 7, stderr: "", value: undefined });
+    });
+
+    test("tells of an exception that nobody caught", () => {
+      const { status, stderr } = run("throw");
+      assert.equal(status, 1);
+      assert.match(stderr, /^RangeError: thrown on purpose\n +at \w+ \(fdrunc:\d+:\d+\)\n/);
+    });
+
+    test("refuses native calls, and says what is wrong, while loading", () => {
+      const wrong: [string, RegExp][] = [
+        ["host.syscall(39)", /nothing native may be called while the program is loaded/],
+        ["host.exit(0)", /nothing native may be called while the program is loaded/],
+        ["let let", /SyntaxError/],
+      ];
+      for (const [source, message] of wrong) {
+        const file = join(directory, "wrong.js");
+        writeFileSync(file, source);
+        assert.throws(() => makeImage(architecture, engine, file, join(directory, "wrong")), message);
+      }
+    });
+  });
+}
