@@ -36,7 +36,10 @@ export function remove({ root, warn }: GlobalOptions, id: string, force: boolean
 /** Ends all that is left of a container and removes what was made for it; then runs its poststop hooks. */
 export function destroy(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
   killInit(saved);
-  new Cgroup(saved.cgroup).remove();
+  const cgroup = new Cgroup(saved.cgroup);
+  // Where init was not the first of its process id namespace, or is not known yet, its end took nobody along.
+  if (!saved.ownProcesses || saved.pid === 0) cgroup.signalAll(SIGKILL);
+  cgroup.remove();
   directory.remove();
   runStopHooks(saved, warn);
 }

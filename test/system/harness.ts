@@ -1,0 +1,372 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { cgroupHierarchies, type Hierarchy, ownDirectory } from "../../src/cgroup/hierarchy.js";
+import { defaultConfig } from "../../src/config/defaults.js";
+import type { Config, Linux, Mount, Process, Root } from "../../src/generated/config.js";
+import { cstring } from "../../src/linux/bytes.js";
+import { C } from "../../src/linux/constants.js";
+import { sleep } from "../../src/linux/sleep.js";
+import { attempt, sys } from "../../src/linux/syscall.js";
+import { ROOT } from "../folders.js";
+
+const STATIC = join(ROOT, "dist/fdrunc");
+
+/** The command line that runs fdrunc: environment FDRUNC is the path of an executable or of a script for Node. */
+export const FDRUNC: readonly string[] = commandLine(
+  process.env.FDRUNC ?? (existsSync(STATIC) ? STATIC : join(ROOT, "dist/node/bin/fdrunc.js")),
+);
+
+/** Which form of fdrunc that is. Node's is slower to start, so tests that repeat themselves do it less often. */
+export const FORM: string = process.env.FDRUNC_FORM ?? (FDRUNC.length > 1 ? "node" : "quickjs");
+
+function commandLine(path: string): string[] {
+  return path.endsWith(".js") ? [process.execPath, path] : [path];
+}
+
+const BUSYBOX = "/bin/busybox";
+const isStatic = (path: string) => !readFileSync(path).includes("/ld-linux");
+
+/** Why tests of the system cannot run here, or false where they can. */
+export const MISSING: string | false =
+  process.getuid?.() !== 0
+    ? "needs root"
+    : !existsSync(BUSYBOX) || !isStatic(BUSYBOX)
+      ? "needs Debian's busybox-static"
+      : false;
+
+/** In the names of all that is made outside of the tests' own directory. */
+export const TAG = `fdrunc-test-${process.pid}`;
+
+const APPLETS =
+  "[ awk cat chmod chown cp cut dd dnsdomainname echo env false find grep head hostname id ifconfig kill ln ls mkdir " +
+  "mknod mount nc od printf ps pwd readlink rm sed sh sleep sort stat stty sync tail test touch tr true tty umount " +
+  "uname wc xargs";
+
+/** A config whose optional parts are there. */
+export interface FullConfig extends Config {
+  root: Root;
+  process: Process & Required<Pick<Process, "args" | "env" | "user" | "capabilities">>;
+  mounts: Mount[];
+  linux: Linux & Required<Pick<Linux, "namespaces" | "resources" | "maskedPaths" | "readonlyPaths">>;
+  annotations: Record<string, string>;
+}
+
+/** What became of a command. What a container left by it writes comes in as well. */
+export class Result {
+  constructor(
+    readonly status: number | null,
+    private readonly files: { out: string; err: string },
+  ) {}
+
+  get stdout(): string {
+    return readFileSync(this.files.out, "utf8");
+  }
+
+  get stderr(): string {
+    return readFileSync(this.files.err, "utf8");
+  }
+
+  /** Asserts that all went well and nothing was complained of. Returns what was put out. */
+  succeeds(): string {
+    assert.deepEqual({ status: this.status, stderr: this.stderr }, { status: 0, stderr: "" });
+    return this.stdout;
+  }
+
+  /** Asserts that it failed with one line. Returns the line, without the program's name. */
+  fails(status = 1): string {
+    assert.match(this.stderr, /^fdrunc: [^\n]+\n$/);
+    assert.equal(this.status, status);
+    return this.stderr.slice("fdrunc: ".length, -1);
+  }
+}
+
+/** How a command is called, beside its arguments. */
+export interface Calling {
+  /** Descriptors from standard input on: standard output and error are files unless given here. */
+  stdio?: (number | "ignore" | "pipe")[];
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Arguments in front of fdrunc's own command line: `strace`, `setpriv`. */
+  under?: string[];
+}
+
+let busybox: string | undefined;
+
+/** A place for one test: a bundle, a directory for the containers' state, cgroups; checked and removed at its end. */
+export class Scene {
+  /** All else lies in it; everybody may enter. */
+  readonly directory: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** What --root is told. */
+  readonly state: string;
+  /** What `write` wrote last. */
+  config: FullConfig;
+  private readonly mountsBefore: string[];
+  private readonly started = new Set<ChildProcess>();
+  private calls = 0;
+
+  constructor() {
+    prepareOnce();
+    this.mountsBefore = mountInfo();
+    this.directory = mkdtempSync(join(tmpdir(), "fdrunc-"));
+    chmodSync(this.directory, 0o755);
+    this.bundle = join(this.directory, "bundle");
+    this.rootfs = join(this.bundle, "rootfs");
+    this.state = join(this.directory, "state");
+    mkdirSync(this.bundle);
+    this.makeRootfs(this.rootfs);
+    this.config = this.write();
+  }
+
+  /** Fills a directory with busybox and names of its programs. */
+  makeRootfs(path: string): void {
+    mkdirSync(join(path, "bin"), { recursive: true });
+    linkSync(busybox as string, join(path, "bin/busybox"));
+    for (const name of APPLETS.split(" ")) symlinkSync("busybox", join(path, "bin", name));
+  }
+
+  /** Writes the bundle's config.json: the default one without a terminal, and changed. */
+  write(change: (config: FullConfig) => void = () => {}): FullConfig {
+    const config = defaultConfig() as FullConfig;
+    config.process.terminal = false;
+    config.process.args = ["true"];
+    config.annotations = {};
+    config.linux.cgroupsPath = `/${TAG}/c`;
+    change(config);
+    this.writeText(JSON.stringify(config));
+    this.config = config;
+    return config;
+  }
+
+  writeText(text: string): void {
+    writeFileSync(join(this.bundle, "config.json"), text);
+  }
+
+  /** A path in the scene's directory. */
+  path(...names: string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  /** Runs fdrunc with the scene's state directory. */
+  fdrunc(args: readonly string[], calling: Calling = {}): Result {
+    const { files, command, options } = this.prepare(args, calling);
+    const { status, error } = spawnSync(command[0], command.slice(1), { ...options, timeout: 60_000 });
+    for (const fd of files.fds) closeSync(fd);
+    if (error) throw error;
+    return new Result(status, files);
+  }
+
+  /** Like `fdrunc`, without waiting for the end; `ended` tells of it. */
+  start(args: readonly string[], calling: Calling = {}): { child: ChildProcess; ended: Promise<Result> } {
+    const { files, command, options } = this.prepare(args, calling);
+    const child = spawn(command[0], command.slice(1), options as SpawnOptions);
+    for (const fd of files.fds) closeSync(fd);
+    this.started.add(child);
+    const ended = new Promise<Result>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("exit", (status) => {
+        this.started.delete(child);
+        resolve(new Result(status, files));
+      });
+    });
+    return { child, ended };
+  }
+
+  private prepare(args: readonly string[], { stdio = [], env, cwd, under = [] }: Calling) {
+    const number = this.calls++;
+    const [out, err] = [this.path(`${number}.out`), this.path(`${number}.err`)];
+    const fds = [openSync(out, "a"), openSync(err, "a")];
+    const streams = [stdio[0] ?? "ignore", stdio[1] ?? fds[0], stdio[2] ?? fds[1], ...stdio.slice(3)];
+    const command = [...under, ...FDRUNC, "--root", this.state, ...args];
+    return {
+      files: { out, err, fds },
+      command,
+      options: { stdio: streams, cwd: cwd ?? this.bundle, ...(env && { env: { ...process.env, ...env } }) },
+    };
+  }
+
+  /** Creates a container of the bundle. */
+  create(id = "c", ...flags: string[]): Result {
+    return this.fdrunc(["create", ...flags, id]);
+  }
+
+  /** Runs a container of the bundle in the foreground. */
+  run(id = "c", ...flags: string[]): Result {
+    return this.fdrunc(["run", ...flags, id]);
+  }
+
+  /** What a shell script puts out in a container whose config is changed; it must succeed. */
+  sh(script: string, change: (config: FullConfig) => void = () => {}): string {
+    this.write((config) => {
+      config.process.args = ["sh", "-c", script];
+      change(config);
+    });
+    return this.run().succeeds();
+  }
+
+  /** What `state` prints. */
+  stateOf(id = "c"): Record<string, unknown> {
+    return JSON.parse(this.fdrunc(["state", id]).succeeds());
+  }
+
+  status(id = "c"): unknown {
+    return this.stateOf(id).status;
+  }
+
+  /** Waits for a container's status. */
+  waitFor(status: string, id = "c"): void {
+    eventually(() => assert.equal(this.status(id), status));
+  }
+
+  /** What there is that was not there when the scene began: processes, mounts, cgroups, containers. */
+  leftovers(): string[] {
+    const before = new Set(this.mountsBefore);
+    return [
+      ...this.processes().map((pid) => `process ${pid}: ${nameOf(pid)}`),
+      ...mountInfo()
+        .filter((line) => !before.has(line))
+        .map((line) => `mount ${line}`),
+      ...cgroups().map((directory) => `cgroup ${directory}`),
+      ...entries(this.state).map((name) => `state ${name}`),
+    ];
+  }
+
+  /** Processes that became this one's children; those that ended are reaped. */
+  private processes(): number[] {
+    const own = new Set([...this.started].map(({ pid }) => pid));
+    return children().filter((pid) => !own.has(pid) && !reap(pid));
+  }
+
+  /** Asserts that nothing is left; what ends by itself is given a moment. */
+  assertNothingLeft(): void {
+    eventually(() => assert.deepEqual(this.leftovers(), []));
+  }
+
+  /** Ends what the test has left behind, asserts that nothing is left then, and removes the scene. */
+  finish(): void {
+    for (const child of this.started) child.kill("SIGKILL");
+    try {
+      for (const id of entries(this.state)) this.fdrunc(["delete", "--force", id]).succeeds();
+      this.assertNothingLeft();
+    } finally {
+      for (const pid of this.processes()) process.kill(pid, "SIGKILL");
+      for (const line of mountInfo().reverse()) {
+        const mountPoint = line.split(" ")[4];
+        if (!this.mountsBefore.includes(line)) attempt("umount2", cstring(mountPoint), C.MNT_DETACH);
+      }
+      eventually(() => assert.deepEqual(this.processes(), []));
+      for (const directory of cgroups()) attempt("unlinkat", C.AT_FDCWD, cstring(directory), C.AT_REMOVEDIR);
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+}
+
+/** A test in a scene of its own. */
+export function system(name: string, run: (scene: Scene, t: TestContext) => void | Promise<void>): void {
+  test(name, { skip: MISSING }, async (t) => {
+    const scene = new Scene();
+    t.after(() => scene.finish());
+    await run(scene, t);
+  });
+}
+
+/** Tries again for a few seconds while an assertion fails. */
+export function eventually(check: () => void, seconds = 5): void {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      check();
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    sleep(10);
+  }
+}
+
+let hierarchies: Hierarchy[];
+
+/** What this process has to be: an adopter of orphans, in a mount namespace that nothing else changes. */
+function prepareOnce(): void {
+  if (busybox !== undefined) return;
+  sys("prctl", C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  sys("unshare", C.CLONE_NEWNS);
+  sys("mount", null, cstring("/"), null, C.MS_REC | C.MS_PRIVATE, null);
+  hierarchies = cgroupHierarchies();
+  const directory = mkdtempSync(join(tmpdir(), "fdrunc-busybox-"));
+  busybox = join(directory, "busybox");
+  copyFileSync(BUSYBOX, busybox);
+  const parents = hierarchies.map(({ mountPoint }) => join(mountPoint, TAG));
+  for (const parent of parents) mkdirSync(parent);
+  process.on("exit", () => {
+    rmSync(directory, { recursive: true });
+    for (const parent of parents) rmdirSync(parent);
+  });
+}
+
+/** The cgroups made by the tests' containers, the innermost first. */
+function cgroups(): string[] {
+  return hierarchies.flatMap((hierarchy) => {
+    const parent = join(hierarchy.mountPoint, TAG);
+    const beside = entries(ownDirectory(hierarchy)).filter((name) => name.includes(TAG) && name !== TAG);
+    return [...below(parent), ...beside.map((name) => join(ownDirectory(hierarchy), name))];
+  });
+}
+
+function below(directory: string): string[] {
+  const names = existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : [];
+  return names
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => [...below(join(directory, name)), join(directory, name)]);
+}
+
+/** The directory of a container's cgroup for a v1 controller, or in v2. */
+export function cgroupOf(controller: string, path = `${TAG}/c`): string {
+  const hierarchy =
+    hierarchies.find(({ controllers }) => controllers.includes(controller)) ??
+    hierarchies.find(({ version }) => version === 2);
+  return join((hierarchy as Hierarchy).mountPoint, path);
+}
+
+/** The names in a directory; none where it does not exist. */
+export const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : []);
+
+/** The mounts of this process, a line each. */
+export const mountInfo = (): string[] => readFileSync("/proc/self/mountinfo", "utf8").trimEnd().split("\n");
+
+function children(): number[] {
+  return readdirSync("/proc/self/task").flatMap((thread) =>
+    readFileSync(`/proc/self/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
+}
+
+/** Takes the status of a child that has ended. Returns false where it has not. */
+const reap = (pid: number): boolean => attempt("wait4", pid, null, C.WNOHANG | C.__WALL, null) !== 0;
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "ended";
+  }
+}
