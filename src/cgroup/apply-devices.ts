@@ -4,7 +4,7 @@ import { C } from "../linux/constants.js";
 import { open, using } from "../linux/file.js";
 import { attemptAgain } from "../linux/syscall.js";
 import { writeRefusal } from "./apply-settings.js";
-import { type DevicePolicy, exceptionsOf, formatDevices } from "./device-policy.js";
+import { type DevicePolicy, exceptionsOf } from "./device-policy.js";
 import { deviceProgram } from "./device-program.js";
 import { refusal } from "./setting.js";
 
@@ -13,7 +13,7 @@ export function applyDevicesV1(directory: string, policy: DevicePolicy): void {
   const [base, other] = policy.allow ? ["devices.allow", "devices.deny"] : ["devices.deny", "devices.allow"];
   writeRules(`${directory}/${base}`, ["a"]);
   const exceptions = exceptionsOf(policy);
-  if (exceptions.length > 0) writeRules(`${directory}/${other}`, exceptions.map(formatDevices));
+  if (exceptions.length > 0) writeRules(`${directory}/${other}`, exceptions);
 }
 
 /** The kernel takes one rule a write. */

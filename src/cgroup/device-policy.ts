@@ -86,31 +86,35 @@ function add(policy: DevicePolicy, allow: boolean, set: DeviceSet, property: str
 }
 
 /**
- * The same policy as cgroup v1 has it: one set of exceptions, which only grow wider.
+ * The exceptions to what a policy says in general, as cgroup v1 writes them: "c 1:* rwm".
  *
- * @throws Failure by JSON path if a rule takes a part out of an exception
+ * @throws Failure by JSON path if a rule takes a part out of an exception: v1 cannot do that
  */
-export function exceptionsOf({ allow, rules }: DevicePolicy): DeviceSet[] {
-  let exceptions: DeviceSet[] = [];
+export function exceptionsOf({ allow, rules }: DevicePolicy): string[] {
+  const exceptions = new Map<string, DeviceSet>();
   for (const rule of rules) {
     const { type, major, minor, access, property } = rule;
     if (rule.allow !== allow) {
-      const same = exceptions.find((set) => set.type === type && set.major === major && set.minor === minor);
-      if (same) same.access |= access;
-      else exceptions.push({ type, major, minor, access });
+      const name = `${type} ${major === ANY ? "*" : major}:${minor === ANY ? "*" : minor}`;
+      exceptions.set(name, { type, major, minor, access: access | (exceptions.get(name)?.access ?? 0) });
       continue;
     }
-    for (const set of exceptions) {
+    for (const [name, set] of exceptions) {
       if (!overlap(set, rule)) continue;
       if (!covers(rule, set)) {
         throw refusal(property, "takes a device out of a wider earlier rule, which cgroup v1 cannot do");
       }
       set.access &= ~access;
+      if (set.access === 0) exceptions.delete(name);
     }
-    exceptions = exceptions.filter((set) => set.access !== 0);
   }
-  return exceptions;
+  const written: string[] = [];
+  for (const [name, { access }] of exceptions) written.push(`${name} ${LETTERS[access]}`);
+  return written;
 }
+
+/** Kinds of access by their mask. */
+const LETTERS = ["", "m", "r", "rm", "w", "wm", "rw", "rwm"];
 
 /** Whether there is an access to a device that is in both. */
 const overlap = (a: DeviceSet, b: DeviceSet): boolean =>
@@ -121,10 +125,3 @@ const meet = (a: number, b: number): boolean => a === ANY || b === ANY || a === 
 /** Whether all the devices of the one are in the other. */
 const covers = (wide: DeviceSet, narrow: DeviceSet): boolean =>
   (wide.major === ANY || wide.major === narrow.major) && (wide.minor === ANY || wide.minor === narrow.minor);
-
-/** A set as cgroup v1 writes it, "c 1:* rwm". */
-export function formatDevices({ type, major, minor, access }: DeviceSet): string {
-  const number = (value: number) => (value === ANY ? "*" : value);
-  const letters = (["r", "w", "m"] as const).filter((letter) => (access & ACCESS[letter]) !== 0);
-  return `${type} ${number(major)}:${number(minor)} ${letters.join("")}`;
-}

@@ -22,40 +22,40 @@ export interface Hierarchy {
  * @param proc the directory of the process, with files `cgroup` and `mountinfo`
  */
 export function cgroupHierarchies(proc = "/proc/self"): Hierarchy[] {
-  const found: Hierarchy[] = [];
   const sought = ownCgroups(readFile(`${proc}/cgroup`));
+  const found: Hierarchy[] = [];
   for (const line of mountLines(`${proc}/mountinfo`)) {
     if (!line.includes(" - cgroup")) continue;
     const { type, root, mountPoint, superOptions } = parseMount(line);
-    const version = type === "cgroup2" ? 2 : 1;
-    const at = sought.findIndex(
-      (hierarchy) =>
-        hierarchy.version === version && keysOf(hierarchy).every((key) => !key || superOptions.includes(key)),
-    );
-    if (at < 0) continue;
-    found.push({ ...sought[at], mountPoint, root });
-    sought.splice(at, 1);
-    if (sought.length === 0) break;
+    for (const key of type === "cgroup2" ? [""] : superOptions) {
+      const own = sought.get(key);
+      if (own === undefined) continue;
+      found.push({ ...own, mountPoint, root });
+      for (const other of keysOf(own)) sought.delete(other);
+      break;
+    }
+    if (sought.size === 0) break;
   }
   return found;
 }
 
-/** The lines of /proc/<pid>/cgroup, "4:cpu,cpuacct:/path", "9:name=systemd:/path" or "0::/path"; cgroups(7). */
-function ownCgroups(text: string): Omit<Hierarchy, "mountPoint" | "root">[] {
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => {
-      const [, id, list, ownPath] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
-      const keys = list.split(",").filter((key) => key !== "");
-      const name = keys.find((key) => key.startsWith(NAME))?.slice(NAME.length);
-      return {
-        version: id === "0" ? 2 : 1,
-        controllers: keys.filter((key) => !key.startsWith(NAME)),
-        ...(name !== undefined && { name }),
-        ownPath,
-      };
-    });
+type OwnCgroup = Omit<Hierarchy, "mountPoint" | "root">;
+
+/** The lines of /proc/<pid>/cgroup by their keys: "4:cpu,cpuacct:/path", "9:name=systemd:/path", "0::/path"; cgroups(7). */
+function ownCgroups(text: string): Map<string, OwnCgroup> {
+  const cgroups = new Map<string, OwnCgroup>();
+  for (const line of text.trimEnd().split("\n")) {
+    const start = line.indexOf(":") + 1;
+    const end = line.indexOf(":", start);
+    const keys = line.slice(start, end).split(",");
+    const own: OwnCgroup = { version: keys[0] === "" ? 2 : 1, controllers: [], ownPath: line.slice(end + 1) };
+    for (const key of keys) {
+      if (key.startsWith(NAME)) own.name = key.slice(NAME.length);
+      else if (key !== "") own.controllers.push(key);
+      cgroups.set(key, own);
+    }
+  }
+  return cgroups;
 }
 
 const NAME = "name=";

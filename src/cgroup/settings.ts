@@ -45,9 +45,9 @@ export function settingsFor(resources: Resources, controllers: Controllers): Pla
     else if (otherwise !== "nothing")
       throw refusal(property, `there is no cgroup controller ${quote(controller)} here`);
   };
-  for (const [name, topic] of Object.entries(TOPICS)) {
-    if (resources[topic] === undefined) continue;
+  for (const name in TOPICS) {
     const controller = name as Controller;
+    if (resources[TOPICS[controller]] === undefined) continue;
     const inV1 = controllers.v1.includes(controller);
     const inV2 = !inV1 && (controllers.v2?.includes(controller === "blkio" ? "io" : controller) ?? false);
     const settings = inV2 || controllers.v1.length === 0 ? V2 : V1;

@@ -42,7 +42,9 @@ export function parseMount(line: string): Mount {
 
 /** Space, tab, line feed and backslash stand as three octal digits. */
 const unescaped = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+  !text.includes("\\")
+    ? text
+    : text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 /**
  * The lines of a mountinfo file, oldest mounts first. The kernel writes them as they are read: who stops early, on a

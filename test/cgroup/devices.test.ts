@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACCESS, devicePolicy, exceptionsOf, formatDevices } from "../../src/cgroup/device-policy.js";
+import { ACCESS, devicePolicy, exceptionsOf } from "../../src/cgroup/device-policy.js";
 import { deviceProgram } from "../../src/cgroup/device-program.js";
 import type { Device, DeviceRule } from "../../src/generated/config.js";
 import { runDeviceProgram } from "./device-program-interpreter.js";
@@ -25,7 +25,7 @@ const ALWAYS = [
 /** What is written in cgroup v1: the exceptions to the default. */
 function v1(rules: DeviceRule[] | undefined, devices?: Device[]): [allow: boolean, string[]] {
   const policy = devicePolicy(rules, devices);
-  return [policy.allow, exceptionsOf(policy).map(formatDevices)];
+  return [policy.allow, exceptionsOf(policy)];
 }
 
 test("without rules, and after denying all, the default devices are allowed", () => {
