@@ -65,9 +65,16 @@ for (const [name, resources] of Object.entries(CASES)) {
     const parent = ownParent(t, hierarchies);
     const plan = planCgroup(hierarchies, { id: "c", cgroupsPath: `${parent}/c`, resources });
     makeCgroup(plan);
-    runcCreate(t, bundle, { cgroupsPath: `${parent}/d`, resources });
-    for (const directory of plan.cgroup.directories) {
-      assert.deepEqual(settingsIn(directory), settingsIn(directory.replace(/c$/, "d")), directory);
+    const runc = (...args: string[]) =>
+      execFileSync("runc", ["--root", join(bundle, "state"), ...args], { stdio: "inherit" });
+    writeConfig(bundle, { cgroupsPath: `${parent}/d`, resources });
+    try {
+      runc("create", "--bundle", bundle, "d");
+      for (const directory of plan.cgroup.directories) {
+        assert.deepEqual(settingsIn(directory), settingsIn(directory.replace(/c$/, "d")), directory);
+      }
+    } finally {
+      runc("delete", "--force", "d");
     }
   });
 }
@@ -109,8 +116,7 @@ function runcBundle(t: TestContext): string | undefined {
   return bundle;
 }
 
-/** Has runc create a container, which goes with the test. */
-function runcCreate(t: TestContext, bundle: string, linux: { cgroupsPath: string; resources: Resources }): void {
+function writeConfig(bundle: string, linux: { cgroupsPath: string; resources: Resources }): void {
   const config = {
     ociVersion: "1.0.2",
     process: { cwd: "/", args: ["/bin/true"], user: { uid: 0, gid: 0 } },
@@ -119,8 +125,4 @@ function runcCreate(t: TestContext, bundle: string, linux: { cgroupsPath: string
     linux: { namespaces: [{ type: "pid" }, { type: "mount" }], ...linux },
   };
   writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
-  const runc = (...args: string[]) =>
-    execFileSync("runc", ["--root", join(bundle, "state"), ...args], { stdio: "inherit" });
-  t.after(() => runc("delete", "--force", "d"));
-  runc("create", "--bundle", bundle, "d");
 }
