@@ -5,7 +5,8 @@ import { attempt, must, sys } from "../linux/syscall.js";
 import { assemble, type Placement } from "../machine/assemble.js";
 import type { Program } from "../machine/program.js";
 
-const PAGE = 0x10000;
+/** Room for each of code, zeroed memory and data; a multiple of any page's size. */
+const PART = 0x10000;
 
 /**
  * Places a program in this process's own memory, as a function without arguments that returns the last result: code
@@ -16,13 +17,19 @@ export function placeProgram(program: Program, inputs: Readonly<Record<string, n
   const address = must(
     "mmap",
     "reserve memory for the launcher",
-    attempt("mmap", 0, 2 * PAGE, C.PROT_READ | C.PROT_WRITE, C.MAP_PRIVATE | C.MAP_ANONYMOUS, -1, 0),
+    attempt("mmap", 0, 3 * PART, C.PROT_READ | C.PROT_WRITE, C.MAP_PRIVATE | C.MAP_ANONYMOUS, -1, 0),
   );
-  const placement: Placement = { codeAddress: address, dataAddress: () => address + PAGE, ending: "return" };
+  const placement: Placement = {
+    code: address,
+    zeroed: address + PART,
+    data: address + 2 * PART,
+    ending: "return",
+  };
   const { code, data } = assemble(program, ffi.arch, placement, inputs, 1);
-  copyTo(address, code);
-  copyTo(address + PAGE, data);
-  sys("mprotect", address, PAGE, C.PROT_READ | C.PROT_EXEC);
+  if (data.length > PART) throw new RangeError("the launcher's data is larger than its place");
+  copyTo(placement.code, code);
+  copyTo(placement.data, data);
+  sys("mprotect", address, PART, C.PROT_READ | C.PROT_EXEC);
   return address;
 }
 

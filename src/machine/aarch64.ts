@@ -1,7 +1,7 @@
 import { type Assembler, Code } from "./assembler.js";
 
 /** How a distance is written into an instruction: the kind tells which bits take it. */
-type Kind = "adr" | "branch" | "conditional";
+type Kind = "branch" | "conditional";
 
 /** x9 and x10 are scratch; x19, which system calls keep, holds the step. */
 const [SCRATCH, OTHER, STEP, NUMBER] = [9, 10, 19, 8];
@@ -11,41 +11,34 @@ const [EQ, NE, HS] = [0, 1, 2];
 /** The aarch64 assembler (Arm ARM, C6.2). x0 holds the result and the first argument, w19 the step. */
 export class Aarch64Assembler extends Code implements Assembler {
   private readonly toLabels: [at: number, kind: Kind, label: number][] = [];
-  private readonly toData: [at: number, data: number][] = [];
 
-  constant(register: number, value: number | bigint): void {
-    this.move(register, BigInt.asUintN(64, BigInt(value)));
-  }
-
-  address(register: number, data: number): void {
-    this.toData.push([this.length, data]);
-    this.emit(0x10000000 | register); // adr
-  }
-
-  load(register: number, data: number): void {
-    this.address(SCRATCH, data);
-    this.emit(0xf9400000 | (SCRATCH << 5) | register); // ldr xR, [x9]
-  }
-
-  storeArgument(data: number): void {
-    this.storeResult(data);
-  }
-
-  step(index: number): void {
-    this.move(STEP, BigInt(index));
-  }
-
-  syscall(number: number): void {
-    this.move(NUMBER, BigInt(number));
+  syscall(number: number, count: number, step?: number, failure = -1): void {
+    for (let i = 0; i < count; i++) this.operand(i);
+    if (step !== undefined) this.step(step);
+    this.move(NUMBER, number);
     this.emit(0xd4000001); // svc #0
+    if (step !== undefined) this.jumpIfError(failure);
+  }
+
+  storeOperand(address: number): void {
+    this.operand(0);
+    this.storeResult(address);
+  }
+
+  storeArgument(address: number): void {
+    this.storeResult(address);
+  }
+
+  step(number: number): void {
+    this.move(STEP, number);
   }
 
   result(value: number): void {
-    this.move(0, BigInt.asUintN(64, BigInt(value)));
+    this.move(0, value);
   }
 
-  storeResult(data: number): void {
-    this.address(SCRATCH, data);
+  storeResult(address: number): void {
+    this.move(SCRATCH, address);
     this.emit(0xf9000000 | (SCRATCH << 5)); // str x0, [x9]
   }
 
@@ -69,22 +62,22 @@ export class Aarch64Assembler extends Code implements Assembler {
     this.emit(0xb4000000); // cbz x0
   }
 
-  jumpIfMemory(data: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
-    this.address(SCRATCH, data);
+  jumpIfMemory(address: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
+    this.move(SCRATCH, address);
     const load = { 1: 0x39400000, 2: 0x79400000, 4: 0xb9400000 }[size];
     this.emit(load | (SCRATCH << 5) | OTHER); // ldrb, ldrh or ldr w10, [x9]
-    this.move(SCRATCH, BigInt(mask >>> 0));
+    this.move(SCRATCH, mask >>> 0);
     this.emit(0x0a000000 | (SCRATCH << 16) | (OTHER << 5) | OTHER); // and w10, w10, w9
-    this.move(SCRATCH, BigInt(value >>> 0));
+    this.move(SCRATCH, value >>> 0);
     this.emit(0x6b00001f | (SCRATCH << 16) | (OTHER << 5)); // cmp w10, w9
     this.branch(equal ? EQ : NE, label);
   }
 
   storeFailure(step: number, errno: number): void {
     this.emit(0x4b0003e0); // neg w0, w0
-    this.address(SCRATCH, errno);
+    this.move(SCRATCH, errno);
     this.emit(0xb9000000 | (SCRATCH << 5)); // str w0, [x9]
-    this.address(SCRATCH, step);
+    this.move(SCRATCH, step);
     this.emit(0xb9000000 | (SCRATCH << 5) | STEP); // str w19, [x9]
   }
 
@@ -92,24 +85,29 @@ export class Aarch64Assembler extends Code implements Assembler {
     this.emit(0xd65f03c0);
   }
 
-  resolve(labels: readonly number[], place: (data: number) => number): void {
-    const { view } = this;
-    const patch = (at: number, bits: number) => view.setInt32(at, view.getInt32(at, true) | bits, true);
+  resolve(labels: readonly number[]): void {
+    const { words } = this;
     for (const [at, kind, label] of this.toLabels) {
-      const distance = (labels[label] - at) >> 2;
-      const bits = kind === "branch" ? distance & 0x3ffffff : (distance & 0x7ffff) << 5;
-      patch(at, bits);
-    }
-    for (const [at, data] of this.toData) {
-      const distance = place(data) - at;
-      if (distance < -0x100000 || distance >= 0x100000) throw new RangeError("the program is larger than 1 MiB");
-      patch(at, ((distance & 3) << 29) | (((distance >> 2) & 0x7ffff) << 5));
+      const distance = labels[label] - at;
+      words[at] |= kind === "branch" ? distance & 0x3ffffff : (distance & 0x7ffff) << 5;
     }
   }
 
+  /** Puts an operand into its register. */
+  private operand(register: number): void {
+    const value = this.operands[register];
+    if (!this.loads[register]) {
+      this.move(register, value);
+      return;
+    }
+    this.move(SCRATCH, value);
+    this.emit(0xf9400000 | (SCRATCH << 5) | register); // ldr xR, [x9]
+  }
+
   /** movz or movn, then movk for each half-word that still differs. */
-  private move(register: number, value: bigint): void {
-    const halves = [0, 1, 2, 3].map((i) => Number((value >> BigInt(16 * i)) & 0xffffn));
+  private move(register: number, value: number | bigint): void {
+    const bits = BigInt.asUintN(64, BigInt(value));
+    const halves = [0, 1, 2, 3].map((i) => Number((bits >> BigInt(16 * i)) & 0xffffn));
     const ones = halves.filter((half) => half === 0xffff).length > 2;
     const rest = ones ? 0xffff : 0;
     let first = true;
@@ -131,5 +129,9 @@ export class Aarch64Assembler extends Code implements Assembler {
   private branch(condition: number, label: number): void {
     this.toLabels.push([this.length, "conditional", label]);
     this.emit(0x54000000 | condition);
+  }
+
+  private emit(instruction: number): void {
+    this.words[this.length++] = instruction;
   }
 }

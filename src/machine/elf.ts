@@ -8,59 +8,53 @@ const MACHINES: Record<Arch, { id: number; page: number }> = {
   x86_64: { id: 62, page: 0x1000 },
   aarch64: { id: 183, page: 0x10000 },
 };
-const BASE = 0x400000;
 const HEADER = 64;
 const SEGMENT = 56;
-const HEADERS = HEADER + 3 * SEGMENT;
+const HEADERS = HEADER + 4 * SEGMENT;
 const [PT_LOAD, PT_GNU_STACK] = [1, 0x6474e551];
 const [PF_X, PF_W, PF_R] = [1, 2, 4];
 
+/** Where everything lies, far enough apart for programs of some thousand steps; data may grow. */
+const BASE = 0x400000;
+const PLACEMENT: Placement = { code: BASE + HEADERS, zeroed: 0x480000, data: 0x4c0000, ending: "exit" };
+
 /**
- * An ELF executable that runs a program and exits: headers and code as one segment that is not writable, data as one
- * that is not executable. The second starts in the file right behind the first; it is mapped a page further up.
+ * An ELF executable that runs a program and exits: headers and code as one segment that is not writable, memory and data
+ * as two that are not executable.
  *
  * @param inputs slots that hold something from the start, by name
  * @param first the number by which the first step reports a failure
  */
 export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string, number>>, first: number): Uint8Array {
   const { id, page } = MACHINES[arch];
-  const dataOffset = (codeLength: number) => (HEADERS + codeLength + 15) & ~15;
-  const placement: Placement = {
-    codeAddress: BASE + HEADERS,
-    dataAddress(codeLength) {
-      const offset = dataOffset(codeLength);
-      return BASE + ((offset + page - 1) & -page) + (offset & (page - 1));
-    },
-    ending: "exit",
-  };
-  const { code, data, zeroed } = assemble(program, arch, placement, inputs, first);
-  const offset = dataOffset(code.length);
-  const address = placement.dataAddress(code.length);
+  const { code, data, zeroed } = assemble(program, arch, PLACEMENT, inputs, first);
+  const codeEnd = HEADERS + code.length;
+  const offset = (codeEnd + page - 1) & -page;
   const file = new Uint8Array(offset + data.length);
   const view = viewOf(file);
-  const word = (at: number, value: number) => view.setBigUint64(at, BigInt(value), true);
+  const word = (at: number, value: number) => view.setInt32(at, value, true);
 
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // 64 bits, little-endian
   view.setUint16(16, 2, true); // ET_EXEC
   view.setUint16(18, id, true);
-  view.setUint32(20, 1, true);
+  word(20, 1); // version
   word(24, BASE + HEADERS); // entry
   word(32, HEADER); // program headers
   view.setUint16(52, HEADER, true);
   view.setUint16(54, SEGMENT, true);
-  view.setUint16(56, 3, true);
+  view.setUint16(56, 4, true);
 
   const segment = (index: number, type: number, flags: number, words: readonly number[]) => {
     const at = HEADER + index * SEGMENT;
-    view.setUint32(at, type, true);
-    view.setUint32(at + 4, flags, true);
-    words.forEach((value, i) => {
-      word(at + 8 + i * 8, value);
-    });
+    word(at, type);
+    word(at + 4, flags);
+    // Offset, address, physical address, size in the file, size in memory, alignment: 64 bits each, none that large.
+    for (let i = 0; i < words.length; i++) word(at + 8 + i * 8, words[i]);
   };
-  segment(0, PT_LOAD, PF_R | PF_X, [0, BASE, BASE, HEADERS + code.length, HEADERS + code.length, page]);
-  segment(1, PT_LOAD, PF_R | PF_W, [offset, address, address, data.length, data.length + zeroed, page]);
-  segment(2, PT_GNU_STACK, PF_R | PF_W, [0, 0, 0, 0, 0, 16]);
+  segment(0, PT_LOAD, PF_R | PF_X, [0, BASE, BASE, codeEnd, codeEnd, page]);
+  segment(1, PT_LOAD, PF_R | PF_W, [0, PLACEMENT.zeroed, PLACEMENT.zeroed, 0, zeroed, page]);
+  segment(2, PT_LOAD, PF_R | PF_W, [offset, PLACEMENT.data, PLACEMENT.data, data.length, data.length, page]);
+  segment(3, PT_GNU_STACK, PF_R | PF_W, [0, 0, 0, 0, 0, 16]);
   file.set(code, HEADERS);
   file.set(data, offset);
   return file;

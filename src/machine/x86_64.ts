@@ -1,155 +1,175 @@
 import { type Assembler, Code } from "./assembler.js";
 
-// Instructions on the registers of a system call's arguments: rdi, rsi, rdx, r10, r8, r9. Each up to its immediate or
-// distance, first byte lowest, as Intel's manual (SDM volume 2) encodes it.
-const XOR = [0xff31, 0xf631, 0xd231, 0xd23145, 0xc03145, 0xc93145]; // xor r32, r32
-const MOV_32 = [0xbf, 0xbe, 0xba, 0xba41, 0xb841, 0xb941]; // mov r32, imm32: the upper half becomes zero
-const MOV_SIGNED = [0xc7c748, 0xc6c748, 0xc2c748, 0xc2c749, 0xc0c749, 0xc1c749]; // mov r64, simm32
-const MOV_64 = [0xbf48, 0xbe48, 0xba48, 0xba49, 0xb849, 0xb949]; // mov r64, imm64
-const LEA = [0x3d8d48, 0x358d48, 0x158d48, 0x158d4c, 0x058d4c, 0x0d8d4c]; // lea r64, [rip + distance]
-const LOAD = [0x3d8b48, 0x358b48, 0x158b48, 0x158b4c, 0x058b4c, 0x0d8b4c]; // mov r64, [rip + distance]
+// Instructions as Intel's manual (SDM volume 2) encodes them, first byte lowest, each brought to a multiple of four
+// bytes by a `nop` in front (90, 66 90 or 0f 1f 00) so that its immediate or distance is a word of its own. Words are
+// signed: to an engine these are integers, what is larger is not. The tables go by the registers of a system call's
+// arguments: rdi, rsi, rdx, r10, r8, r9.
+const MOV_32 = Int32Array.of(0xbf001f0f, 0xbe001f0f, 0xba001f0f, 0xba419066, 0xb8419066, 0xb9419066); // mov r32, imm32
+const MOV_SIGNED = Int32Array.of(0xc7c74890, 0xc6c74890, 0xc2c74890, 0xc2c74990, 0xc0c74990, 0xc1c74990); // mov r64, simm32
+const MOV_64 = Int32Array.of(0xbf489066, 0xbe489066, 0xba489066, 0xba499066, 0xb8499066, 0xb9499066); // mov r64, imm64
+const LOAD = Int32Array.of(0x3d8b4890, 0x358b4890, 0x158b4890, 0x158b4c90, 0x058b4c90, 0x0d8b4c90); // mov r64, [rip + distance]
 
-/** From this register on, the shortest forms take one more byte: a prefix. */
-const PREFIXED = 3;
+const STORE_RDI = 0x3d894890; // mov [rip + distance], rdi
+const STORE_RAX = 0x05894890; // mov [rip + distance], rax
+const STORE_EAX = 0x05899066; // mov [rip + distance], eax
+const STORE_EBX = 0x1d899066; // mov [rip + distance], ebx
+const MOV_EBX = 0xbb001f0f | 0; // mov ebx, imm32
+const MOV_EAX = 0xb8001f0f | 0; // mov eax, imm32
+const MOV_RAX = 0xc0c74890 | 0; // mov rax, simm32
+const SYSCALL = 0x9090050f | 0;
+const SYSCALL_CMP_RAX = 0x3d48050f; // syscall; cmp rax, simm32
+const CMP_RAX = 0x3d489066; // cmp rax, simm32
+const TEST_RAX = 0x90c08548 | 0; // test rax, rax
+const NEG_EAX = 0x9090d8f7 | 0;
+const AND_EAX = 0x25001f0f; // and eax, imm32
+const CMP_EAX = 0x3d001f0f; // cmp eax, imm32
+const LOAD_EAX = { 1: 0x05b60f90, 2: 0x05b70f90, 4: 0x058b9066 }; // movzx or mov eax, [rip + distance]
+const JMP = 0xe9001f0f | 0;
+const JAE = 0x830f9066 | 0; // unsigned
+const JE = 0x840f9066 | 0;
+const JNE = 0x850f9066 | 0;
+const RET = 0xc3;
+
+/** The lowest result that is a negated errno. */
+const LOWEST_ERROR = -4095;
 
 /** The x86-64 assembler. rax holds the result, ebx the step. */
 export class X86Assembler extends Code implements Assembler {
-  /** Pairs: the place of a 32-bit distance, and the label or the place in the data that it leads to. */
+  /** Pairs: the index of the word that holds a distance, and the label that it leads to. */
   private readonly toLabels: number[] = [];
-  private readonly toData: number[] = [];
 
-  constant(register: number, value: number | bigint): void {
-    const { view, length: at } = this;
-    if (value === 0) {
-      view.setInt32(at, XOR[register], true);
-      this.length = at + (register < PREFIXED ? 2 : 3);
-    } else if (value >= 0 && value <= 0xffffffff) {
-      const immediate = at + (register < PREFIXED ? 1 : 2);
-      view.setInt32(at, MOV_32[register], true);
-      view.setInt32(immediate, Number(value), true);
-      this.length = immediate + 4;
-    } else if (value >= -0x80000000 && value < 0) {
-      view.setInt32(at, MOV_SIGNED[register], true);
-      view.setInt32(at + 3, Number(value), true);
-      this.length = at + 7;
+  /** @param origin the address that the code goes to */
+  constructor(private readonly origin: number) {
+    super();
+  }
+
+  syscall(number: number, count: number, step?: number, failure = -1): void {
+    const { words, operands, loads } = this;
+    let at = this.length;
+    for (let i = 0; i < count; i++) {
+      const value = operands[i];
+      if (loads[i]) {
+        words[at] = LOAD[i];
+        words[at + 1] = (value as number) - this.origin - at * 4 - 8;
+        at += 2;
+      } else if (value >= 0 && value <= 0xffffffff) {
+        words[at] = MOV_32[i]; // the upper half becomes zero
+        words[at + 1] = Number(value);
+        at += 2;
+      } else at = this.large(at, i, value);
+    }
+    if (step === undefined) {
+      words[at] = MOV_EAX;
+      words[at + 1] = number;
+      words[at + 2] = SYSCALL;
+      this.length = at + 3;
     } else {
-      view.setInt32(at, MOV_64[register], true);
-      view.setBigInt64(at + 2, BigInt(value), true);
-      this.length = at + 10;
+      words[at] = MOV_EBX;
+      words[at + 1] = step;
+      words[at + 2] = MOV_EAX;
+      words[at + 3] = number;
+      words[at + 4] = SYSCALL_CMP_RAX;
+      words[at + 5] = LOWEST_ERROR;
+      words[at + 6] = JAE;
+      this.toLabels.push(at + 7, failure);
+      this.length = at + 8;
     }
   }
 
-  address(register: number, data: number): void {
-    const at = this.length;
-    this.view.setInt32(at, LEA[register], true);
-    this.toData.push(at + 3, data);
-    this.length = at + 7;
+  storeOperand(address: number): void {
+    const [value] = this.operands;
+    if (this.loads[0]) this.reach(LOAD[0], value as number);
+    else this.length = this.large(this.length, 0, value);
+    this.reach(STORE_RDI, address);
   }
 
-  load(register: number, data: number): void {
-    const at = this.length;
-    this.view.setInt32(at, LOAD[register], true);
-    this.toData.push(at + 3, data);
-    this.length = at + 7;
-  }
-
-  storeArgument(data: number): void {
-    this.emit(0x3d8948, 3); // mov [rip + distance], rdi
-    this.dataDistance(data);
+  storeArgument(address: number): void {
+    this.reach(STORE_RDI, address);
   }
 
   step(number: number): void {
-    const { view, length: at } = this;
-    view.setUint8(at, 0xbb); // mov ebx, imm32
-    view.setInt32(at + 1, number, true);
-    this.length = at + 5;
-  }
-
-  syscall(number: number): void {
-    const { view, length: at } = this;
-    view.setUint8(at, 0xb8); // mov eax, imm32
-    view.setInt32(at + 1, number, true);
-    view.setUint16(at + 5, 0x050f, true);
-    this.length = at + 7;
+    this.put(MOV_EBX, number);
   }
 
   result(value: number): void {
-    this.emit(0xc0c748, 3); // mov rax, simm32
-    this.emit(value);
+    this.put(MOV_RAX, value);
   }
 
-  storeResult(data: number): void {
-    this.emit(0x058948, 3); // mov [rip + distance], rax
-    this.dataDistance(data);
+  storeResult(address: number): void {
+    this.reach(STORE_RAX, address);
   }
 
   jump(label: number): void {
-    this.emit(0xe9, 1);
-    this.labelDistance(label);
+    this.lead(JMP, label);
   }
 
   jumpIfError(label: number): void {
-    this.compareResult(-4095);
-    this.emit(0x830f, 2); // jae, unsigned
-    this.labelDistance(label);
+    this.put(CMP_RAX, LOWEST_ERROR);
+    this.lead(JAE, label);
   }
 
   jumpIfErrno(errno: number, label: number): void {
-    this.compareResult(-errno);
-    this.emit(0x840f, 2); // je
-    this.labelDistance(label);
+    this.put(CMP_RAX, -errno);
+    this.lead(JE, label);
   }
 
   jumpIfZero(label: number): void {
-    this.emit(0xc08548, 3); // test rax, rax
-    this.emit(0x840f, 2);
-    this.labelDistance(label);
+    this.words[this.length++] = TEST_RAX;
+    this.lead(JE, label);
   }
 
-  jumpIfMemory(data: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
-    // mov eax, m32; movzx eax, m16; movzx eax, m8
-    if (size === 4) this.emit(0x058b, 2);
-    else this.emit(size === 2 ? 0x05b70f : 0x05b60f, 3);
-    this.dataDistance(data);
-    this.emit(0x25, 1); // and eax, imm32
-    this.emit(mask);
-    this.emit(0x3d, 1); // cmp eax, imm32
-    this.emit(value);
-    this.emit(equal ? 0x840f : 0x850f, 2);
-    this.labelDistance(label);
+  jumpIfMemory(address: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
+    this.reach(LOAD_EAX[size], address);
+    this.put(AND_EAX, mask);
+    this.put(CMP_EAX, value);
+    this.lead(equal ? JE : JNE, label);
   }
 
   storeFailure(step: number, errno: number): void {
-    this.emit(0xd8f7, 2); // neg eax
-    this.emit(0x0589, 2); // mov [rip + distance], eax
-    this.dataDistance(errno);
-    this.emit(0x1d89, 2); // mov [rip + distance], ebx
-    this.dataDistance(step);
+    this.words[this.length++] = NEG_EAX;
+    this.reach(STORE_EAX, errno);
+    this.reach(STORE_EBX, step);
   }
 
   return(): void {
-    this.emit(0xc3, 1);
+    this.words[this.length++] = RET;
   }
 
-  resolve(labels: readonly number[], place: (data: number) => number): void {
-    const { view, toLabels, toData } = this;
-    for (let i = 0; i < toLabels.length; i += 2)
-      view.setInt32(toLabels[i], labels[toLabels[i + 1]] - toLabels[i] - 4, true);
-    for (let i = 0; i < toData.length; i += 2) view.setInt32(toData[i], place(toData[i + 1]) - toData[i] - 4, true);
+  resolve(labels: readonly number[]): void {
+    const { words, toLabels } = this;
+    for (let i = 0; i < toLabels.length; i += 2) words[toLabels[i]] = (labels[toLabels[i + 1]] - toLabels[i] - 1) * 4;
   }
 
-  private compareResult(value: number): void {
-    this.emit(0x3d48, 2); // cmp rax, simm32
-    this.emit(value);
+  /** A constant that may be negative or of 64 bits. Returns where the code goes on. */
+  private large(at: number, register: number, value: number | bigint): number {
+    const { words } = this;
+    if (value >= -0x80000000 && value < 0x80000000) {
+      words[at] = MOV_SIGNED[register];
+      words[at + 1] = Number(value);
+      return at + 2;
+    }
+    const bits = BigInt(value);
+    words[at] = MOV_64[register];
+    words[at + 1] = Number(BigInt.asIntN(32, bits));
+    words[at + 2] = Number(BigInt.asIntN(32, bits >> 32n));
+    return at + 3;
   }
 
-  private labelDistance(label: number): void {
-    this.toLabels.push(this.length, label);
-    this.length += 4;
+  /** An instruction with its immediate. */
+  private put(instruction: number, immediate: number): void {
+    this.words[this.length] = instruction;
+    this.words[this.length + 1] = immediate;
+    this.length += 2;
   }
 
-  private dataDistance(data: number): void {
-    this.toData.push(this.length, data);
-    this.length += 4;
+  /** An instruction with the distance to an address. */
+  private reach(instruction: number, address: number): void {
+    this.put(instruction, address - this.origin - this.length * 4 - 8);
+  }
+
+  /** An instruction with the distance to a label. */
+  private lead(instruction: number, label: number): void {
+    this.toLabels.push(this.length + 1, label);
+    this.put(instruction, 0);
   }
 }
