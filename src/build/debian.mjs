@@ -2,9 +2,10 @@
  * Files from the Debian archive, by apt, without touching the system's own package lists: apt gets a sources list, a
  * list directory and a cache of our own. What it fetches is vouched for by Debian's archive key.
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Unavailable } from "./unavailable.mjs";
 
 const RELEASE = "trixie";
 const KEYRINGS = ["pgp", "gpg"].map((suffix) => `/usr/share/keyrings/debian-archive-keyring.${suffix}`);
@@ -16,11 +17,12 @@ const KEYRINGS = ["pgp", "gpg"].map((suffix) => `/usr/share/keyrings/debian-arch
  * @param {{ source?: string, package?: string, architecture?: string }} wanted the name of a source package, of which
  *   the original tarball is fetched; or of a binary package, for a Debian architecture such as "arm64"
  * @returns {string} the path of the file
+ * @throws {Unavailable} without apt, Debian's key or the network
  */
 export function fetchFromDebian(directory, wanted) {
   const keyring = KEYRINGS.find(existsSync);
-  if (!existsSync("/usr/bin/apt-get")) throw new Error("there is no apt-get here");
-  if (!keyring) throw new Error("Debian's archive keyring is not installed");
+  if (!existsSync("/usr/bin/apt-get")) throw new Unavailable("there is no apt-get");
+  if (!keyring) throw new Unavailable("Debian's archive keyring is not installed");
   rmSync(directory, { recursive: true, force: true });
   const apt = join(directory, "apt");
   for (const part of ["sources", "lists/partial", "cache"]) mkdirSync(join(apt, part), { recursive: true });
@@ -40,12 +42,16 @@ export function fetchFromDebian(directory, wanted) {
     "Dir::State::Lists": join(apt, "lists"),
     "Dir::Cache": join(apt, "cache"),
     "Acquire::Languages": "none",
+    "APT::Update::Error-Mode": "any",
     "APT::Sandbox::User": process.getuid() === 0 ? "root" : "",
     ...(wanted.architecture && { "APT::Architectures::": wanted.architecture }),
   };
   const get = (...args) => {
     const settings = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-    execFileSync("apt-get", ["-qq", ...settings, ...args], { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+    const command = { cwd: directory, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" };
+    const { status, stderr, error } = spawnSync("apt-get", ["-qq", ...settings, ...args], command);
+    if (status !== 0)
+      throw new Unavailable(`apt-get ${args[0]}: ${error?.message ?? /^E: (.*)/m.exec(stderr)?.[1] ?? stderr}`);
   };
   get("update");
   if (wanted.source) get("source", "--download-only", "--tar-only", wanted.source);

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { fetchFromDebian } from "./debian.mjs";
 import { once } from "./once.mjs";
+import { Unavailable } from "./unavailable.mjs";
 
 const run = promisify(execFile);
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -38,7 +39,7 @@ export const HERE = process.arch === "arm64" ? "aarch64" : "x86_64";
  *
  * @param {keyof TARGETS} architecture
  * @returns {Promise<string>} the path of the executable
- * @throws {Error} where the sources or a compiler cannot be had
+ * @throws {Unavailable} where the sources or a compiler cannot be had
  */
 export async function buildEngine(architecture) {
   const { compiler } = TARGETS[architecture];
@@ -61,12 +62,8 @@ export async function buildEngine(architecture) {
     "-D_GNU_SOURCE",
     `-DCONFIG_VERSION="${QUICKJS.version}"`,
     "-nostdinc",
-    ...[
-      "-isystem",
-      musl.include,
-      "-isystem",
-      execFileSync(compiler, ["-print-file-name=include"], { encoding: "utf8" }).trim(),
-    ],
+    ...["-isystem", musl.include],
+    ...["-isystem", partOf(compiler, "-print-file-name=include")],
     ...["-I", source],
   ];
   const objects = await Promise.all(
@@ -79,12 +76,11 @@ export async function buildEngine(architecture) {
       return object;
     }),
   );
-  const libgcc = execFileSync(compiler, ["-print-libgcc-file-name"], { encoding: "utf8" }).trim();
   const link = [
     ...["-static", "-no-pie", "-nostdlib", "-s", "-Wl,--gc-sections", "-Wl,--build-id=none"],
     ...["crt1.o", "crti.o"].map((name) => join(musl.lib, name)),
     ...objects,
-    ...["-Wl,--start-group", join(musl.lib, "libc.a"), libgcc, "-Wl,--end-group"],
+    ...["-Wl,--start-group", join(musl.lib, "libc.a"), partOf(compiler, "-print-libgcc-file-name"), "-Wl,--end-group"],
     join(musl.lib, "crtn.o"),
   ];
   await once(engine, [version, ...link, ...objects], () => run(compiler, [...link, "-o", engine]));
@@ -95,8 +91,13 @@ function compilerVersion(compiler) {
   try {
     return execFileSync(compiler, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   } catch {
-    throw new Error(`there is no ${compiler} here`);
+    throw new Unavailable(`there is no ${compiler}`);
   }
+}
+
+/** The path of a file or directory that the compiler came with. */
+function partOf(compiler, question) {
+  return execFileSync(compiler, [question], { encoding: "utf8" }).trim();
 }
 
 async function quickjsSource() {

@@ -2,22 +2,30 @@
  * Puts a script into an engine. The engine, run once, compiles and loads the script and writes its heap; that becomes
  * the first content of the heap in a copy of the executable, which so starts with everything loaded (host.c, heap.c).
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { HERE, TARGETS } from "./engine.mjs";
+import { Unavailable } from "./unavailable.mjs";
 
 /**
  * @param {keyof TARGETS} architecture
  * @param {string} engine the path of the engine's executable
  * @param {string} script the path of the JavaScript file
  * @param {string} output the path of the executable to write
+ * @throws {Unavailable} without the emulator for another machine's engine
  * @throws {Error} with what the engine said, when the script cannot be loaded
  */
 export function makeImage(architecture, engine, script, output) {
   const [program, ...args] = architecture === HERE ? [engine] : [TARGETS[architecture].emulator, engine];
   const input = openSync(script, "r");
-  const heap = execFileSync(program, args, { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 });
+  const {
+    status,
+    stdout: heap,
+    stderr,
+  } = spawnSync(program, args, { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 });
   closeSync(input);
+  if (status === null) throw new Unavailable(`${program} cannot be run`);
+  if (status !== 0) throw new Error(`the engine cannot load "${script}": ${stderr}`);
   const image = withContent(readFileSync(engine), Number(heap.readBigUInt64LE(0)), heap.subarray(16));
   writeFileSync(`${output}.new`, image, { mode: 0o755 });
   renameSync(`${output}.new`, output);
