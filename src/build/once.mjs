@@ -15,8 +15,9 @@ const underWay = new Map();
  * @param {() => unknown} make may return a promise
  */
 export function once(output, inputs, make) {
-  if (!underWay.has(output)) underWay.set(output, makeOnce(output, inputs, make));
-  return underWay.get(output);
+  const making = underWay.get(output) ?? makeOnce(output, inputs, make).finally(() => underWay.delete(output));
+  underWay.set(output, making);
+  return making;
 }
 
 async function makeOnce(output, inputs, make) {

@@ -5,6 +5,9 @@ declare const host: Ffi & { main?: () => void };
 
 export const ffi: Ffi = host;
 
+// Its seed stays as it was at build time: every process would draw the same numbers.
+Reflect.deleteProperty(Math, "random");
+
 /**
  * Leaves the program for the host to run. All that modules do before this, they do at build time, without system calls
  * and without a command line; the executable starts with their result.

@@ -13,7 +13,8 @@
 /* Address space; a page costs memory only when it is touched. */
 #define ARENA_SIZE (16ul << 20)
 #define SMALL 1024
-#define CLASSES (SMALL / 16 + 4 * 30)
+#define LARGEST (1ul << 40)
+#define CLASSES (SMALL / 16 + 4 * 30) /* from 2^10 to 2^40 in quarters */
 
 /* Stands before each block, which stays aligned to 16 bytes. */
 typedef struct {
@@ -25,7 +26,7 @@ static struct {
   char *top, *end;
   void *root;
   void *freed[CLASSES];
-  char blocks[ARENA_SIZE];
+  char blocks[ARENA_SIZE] __attribute__((aligned(16)));
 } arena __attribute__((aligned(4096)));
 
 /* Sizes go by 16 bytes up to 1 KiB, then in four steps to each power of two. */
@@ -40,7 +41,7 @@ static Header header_for(size_t size) {
 }
 
 static void *allocate(JSMallocState *state, size_t size) {
-  if (size > PTRDIFF_MAX >> 2) return NULL;
+  if (size > LARGEST) return NULL;
   Header header = header_for(size);
   void *data = *header.list;
   if (data) {
