@@ -1,4 +1,5 @@
 import { makeCgroup } from "../cgroup/make-cgroup.js";
+import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
@@ -99,12 +100,13 @@ export function create(options: CreateOptions): Created {
     directory.save(saved);
     const terminal = converse(init, config, saved);
     if (config.process !== undefined) {
-      setRlimits(init.pid, config.process);
+      if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);
       setOomScoreAdj(init.pid, config.process);
     }
     saved = { ...saved, ready: true };
     directory.save(saved);
     if (options.pidFile !== undefined) replaceFile(options.pidFile, String(init.pid), 0o644);
+    init.go();
     init.hangUp();
     return { config, saved, directory, ...(terminal !== undefined && { terminal }) };
   } catch (error) {
@@ -165,12 +167,13 @@ function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
 function runCreateHooks(config: Config, saved: Saved): void {
   const { hooks = {} } = config;
   const state = specState(saved, "creating");
-  runHooks("prestart", hooks.prestart, { state });
-  runHooks("createRuntime", hooks.createRuntime, { state });
+  const init = saved.pid;
+  runHooks("prestart", hooks.prestart, { state, init });
+  runHooks("createRuntime", hooks.createRuntime, { state, init });
   if (hooks.createContainer?.length) {
     const inside = specState(saved, "creating", pidInside(saved.pid));
     const join = { pid: saved.pid, types: namespaceTypes(config) };
-    runHooks("createContainer", hooks.createContainer, { state: inside, join });
+    runHooks("createContainer", hooks.createContainer, { state: inside, join, init });
   }
 }
 

@@ -6,7 +6,7 @@ import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
-import { type Ending, openProcess, waitFor, waitReadable } from "../linux/process.js";
+import { type Ending, openProcess, pollReadable, waitFor } from "../linux/process.js";
 import { attempt, sys } from "../linux/syscall.js";
 import type { Program } from "../machine/program.js";
 import type { Saved } from "./saved.js";
@@ -22,7 +22,9 @@ export interface HookSetting {
   /** Init's process and the namespaces to join, by config name; absent: the hook runs in the runtime's. */
   readonly join?: { readonly pid: number; readonly types: readonly string[] };
   /** The program that comes to execute the hook, confined; absent: the hook's file is executed at once. */
-  readonly confine?: (hook: Hook) => Program;
+  readonly confine?: (hook: Hook, from: string) => Program;
+  /** The process of the container that is being made: a hook is ended when that ends. */
+  readonly init?: number;
 }
 
 /** Runs the hooks of a kind in order (config.md, "POSIX-platform Hooks"). Throws Failure at the first that fails. */
@@ -32,7 +34,7 @@ export function runHooks(kind: HookKind, hooks: readonly Hook[] = [], setting: H
   });
 }
 
-function runHook(from: string, hook: Hook, { state, join, confine }: HookSetting): void {
+function runHook(from: string, hook: Hook, { state, join, confine, init }: HookSetting): void {
   const file: ExecutableFile = { path: hook.path, args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const what = `${from}: ${quote(hook.path)}`;
   const opened: Fd[] = [];
@@ -46,15 +48,16 @@ function runHook(from: string, hook: Hook, { state, join, confine }: HookSetting
     sys("lseek", stdin, 0, C.SEEK_SET);
     const output = keep(memoryFile("output"));
     const pid = spawn({
-      what,
-      executable: confine?.(hook) ?? file,
+      what: quote(hook.path),
+      from,
+      executable: confine?.(hook, from) ?? file,
       stdin,
       output,
       ...(join !== undefined && { join: { process: keep(openProcess(join.pid)), types: join.types } }),
     });
-    const ending = waitWithin(pid, hook.timeout);
-    if (ending === undefined)
-      throw new Failure(what, { cause: `not done after ${hook.timeout} s, the hook's timeout` });
+    const ending = waitForHook(pid, hook.timeout, init);
+    if (ending === "late") throw new Failure(what, { cause: `not done after ${hook.timeout} s, the hook's timeout` });
+    if (ending === "orphaned") throw new Failure(what, { cause: "not done when the container's init was killed" });
     if ("signal" in ending) throw new Failure(what, { cause: `killed by signal ${ending.signal}${said(output)}` });
     if (ending.status !== 0) throw new Failure(what, { cause: `exit status ${ending.status}${said(output)}` });
   } finally {
@@ -64,17 +67,17 @@ function runHook(from: string, hook: Hook, { state, join, confine }: HookSetting
 
 const memoryFile = (name: string): Fd => sys("memfd_create", cstring(`fdrunc-hook-${name}`), C.MFD_CLOEXEC);
 
-/** Waits for a hook; one that takes longer than its timeout, in seconds, is killed with its process group. */
-function waitWithin(pid: number, timeout: number | undefined): Ending | undefined {
-  if (timeout === undefined) return waitFor(pid);
-  const process = openProcess(pid);
+/** Waits for a hook. One that takes longer than its timeout, in seconds, or than init lives, is killed with its group. */
+function waitForHook(pid: number, timeout: number | undefined, init: number | undefined): Ending | "late" | "orphaned" {
+  const watched = [openProcess(pid), ...(init === undefined ? [] : [openProcess(init)])];
   try {
-    if (waitReadable(process, timeout * 1000)) return waitFor(pid);
+    const ready = pollReadable(watched, timeout === undefined ? -1 : timeout * 1000);
+    if (ready.includes(watched[0])) return waitFor(pid);
     attempt("kill", -pid, 9);
     waitFor(pid);
-    return undefined;
+    return ready.length === 0 ? "late" : "orphaned";
   } finally {
-    close(process);
+    for (const fd of watched) close(fd);
   }
 }
 

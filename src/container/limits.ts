@@ -1,21 +1,19 @@
 import type { Process } from "../generated/config.js";
+import { limitSays, RAISING } from "../init/limits.js";
 import { words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { EPERM } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { writeFile } from "../linux/file.js";
 import { attempt, SyscallError } from "../linux/syscall.js";
 
-/** Sets a process's resource limits. The runtime does it, since init may have no right to raise one. Throws Failure. */
+/** Sets a process's resource limits from outside: in a user namespace it may not raise them. Throws Failure. */
 export function setRlimits(pid: number, { rlimits = [] }: Process): void {
-  rlimits.forEach(({ type, soft, hard }, i) => {
-    const number = C[type as keyof typeof C];
-    const result = attempt("prlimit64", pid, number, words(soft, hard), null);
-    if (result < 0)
-      throw new Failure(`process.rlimits[${i}]: set ${type} to ${soft} (soft), ${hard} (hard)`, {
-        cause: new SyscallError("prlimit64", -result),
-        ...(result === -EPERM && { hint: "raising a hard limit takes CAP_SYS_RESOURCE" }),
-      });
+  rlimits.forEach((limit, i) => {
+    const number = C[limit.type as keyof typeof C];
+    const result = attempt("prlimit64", pid, number, words(limit.soft, limit.hard), null);
+    if (result >= 0) return;
+    const [says, from] = limitSays(limit, i);
+    throw new Failure(`${from}: ${says}`, { cause: new SyscallError("prlimit64", -result), hint: RAISING });
   });
 }
 

@@ -14,20 +14,22 @@ import type { GlobalOptions } from "./options.js";
 import type { Saved } from "./saved.js";
 import { specState } from "./state.js";
 import { CONFIG, START_SOCKET, StateDirectory } from "./state-directory.js";
-import { statusOf } from "./status.js";
+import { type Status, statusOf } from "./status.js";
 
 /** Starts a created container (runtime.md, "Start"). Throws Failure. */
 export function start({ root, warn }: GlobalOptions, id: string): void {
-  const directory = StateDirectory.open(root, id).lock();
-  const saved = directory.read();
+  const directory = StateDirectory.open(root, id);
+  const refuse = (status: Status) => new Failure(`cannot start container ${quote(id)}`, { cause: WHY[status] });
+  // Whoever holds the lock may be creating it, which can take as long as hooks like.
+  if (!directory.tryLock() && statusOf(directory.read()) === "creating") throw refuse("creating");
+  const saved = directory.lock().read();
   const status = statusOf(saved);
-  if (saved === undefined || status !== "created")
-    throw new Failure(`cannot start container ${quote(id)}`, { cause: WHY[status] });
+  if (saved === undefined || status !== "created") throw refuse(status);
   startCreated(directory, saved, warn);
 }
 
 /** Why a container in a status cannot be started. Callers know the first two by runc. */
-const WHY: Record<string, string> = {
+const WHY: Record<Status, string> = {
   running: "cannot start an already running container",
   stopped: "cannot start a container that has stopped",
   creating: "it has not been created completely",
@@ -72,7 +74,8 @@ function runStartHooks(directory: StateDirectory, saved: Saved): void {
   runHooks("startContainer", config.hooks?.startContainer, {
     state: specState(saved, "created", pidInside(saved.pid)),
     join: { pid: saved.pid, types: namespaceTypes(config) },
-    confine: (hook) => compileConfinedHook(config, hook, facts),
+    confine: (hook, from) => compileConfinedHook(config, hook, from, facts),
+    init: saved.pid,
   });
 }
 

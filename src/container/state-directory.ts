@@ -14,7 +14,7 @@ import {
   replaceFile,
   stat,
 } from "../linux/file.js";
-import { SyscallError, sys } from "../linux/syscall.js";
+import { attempt, SyscallError, sys } from "../linux/syscall.js";
 import type { Saved } from "./saved.js";
 
 /** The name of the socket, in a container's directory, that a created init waits at. */
@@ -68,6 +68,11 @@ export class StateDirectory {
     return listDirectory(root)
       .filter((name) => isId(name))
       .sort();
+  }
+
+  /** Locks the container if no other command changes it. Returns whether it did. */
+  tryLock(): boolean {
+    return attempt("flock", this.fd, C.LOCK_EX | C.LOCK_NB) >= 0;
   }
 
   /** Waits until no other command changes the container. Throws Failure where it is gone by then. flock(2) */

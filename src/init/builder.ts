@@ -18,6 +18,9 @@ export class Builder {
   private readonly placed = new Set<string>();
   private saying: Saying = { says: "" };
 
+  /** @param frugal whether descriptors that are used no more have to be closed at once */
+  constructor(private readonly frugal = false) {}
+
   /** Sets what the steps that follow say of themselves. */
   about(says: string, from?: string, hint?: string): void {
     this.saying = { says, from, hint };
@@ -54,8 +57,16 @@ export class Builder {
   }
 
   /** Closes the descriptor in a slot. */
-  close(slot: string): void {
-    this.call("close", [{ slot }], { on: { "*": "next" } });
+  close(name: string): void {
+    this.call("close", [slot(name)], GO_ON);
+  }
+
+  /**
+   * Ends the use of the descriptor in a slot. Nothing outlives the execution of the user's program, and each step takes
+   * time: it is closed only where so many are used that they might run out.
+   */
+  done(name: string): void {
+    if (this.frugal) this.close(name);
   }
 
   /** A place later in the program: `bind` says where. */
@@ -93,13 +104,21 @@ export class Builder {
 
 const NONE: CallOptions = {};
 
+/** For a call whose failure does not matter. */
+export const GO_ON: CallOptions = { on: { "*": "next" } };
+
 /** The kernel's constants by name. */
 export const flags = (...names: string[]): Value => (names.length === 0 ? 0 : { flags: names.join("|") });
 export const text = (value: string): Value => ({ text: value });
 export const slot = (name: string): Value => ({ slot: name });
 
+/** An empty path: what a call is to work on is its descriptor. */
+export const NO_PATH = text("");
+export const EMPTY_PATH = flags("AT_EMPTY_PATH");
+export const AT_FDCWD = flags("AT_FDCWD");
+
 /** openat2(2)'s struct open_how, and its size: the call's last two arguments. */
-export const openHow = (open: string, resolve: string, mode = 0): [Value, Value] => [
-  { struct: [{ flags: open }, mode, { flags: resolve }] },
+export const openHow = (open: string, resolve: string): [Value, Value] => [
+  { struct: [{ flags: open }, 0, { flags: resolve }] },
   24,
 ];

@@ -39,6 +39,12 @@ export function cloneArgs(
 /** The size of struct clone_args. */
 export const CLONE_ARGS_SIZE = 88;
 
+/** A program beside the container's own, in messages: what it is, and the JSON path that it stems from. */
+export interface Named {
+  readonly what: string;
+  readonly from: string;
+}
+
 /**
  * Compiles the start of a program beside the container's own: a hook. It runs inside the runtime's process, as the
  * launcher does. Slot `stdin` becomes its standard input, slot `output` its standard output and error; it leads a
@@ -47,11 +53,15 @@ export const CLONE_ARGS_SIZE = 88;
  * @param executable the file, or the compiled program whose descriptor is slot `program`
  * @param joined the config names of the namespaces to join: those of the process whose descriptor is slot `process`
  */
-export function compileSpawn(what: string, executable: ExecutableFile | "program", joined: readonly string[]): Program {
+export function compileSpawn(
+  { what, from }: Named,
+  executable: ExecutableFile | "program",
+  joined: readonly string[],
+): Program {
   const b = new Builder();
   const end = b.label();
   const inside = joined.length > 0;
-  b.about(`start ${what}`);
+  b.about(`start ${what}`, from);
   if (inside) {
     // A process id namespace takes in children only: a process between joins, and makes the program as its sibling.
     const child = b.label();
@@ -86,7 +96,7 @@ export function compileSpawn(what: string, executable: ExecutableFile | "program
   b.call("dup3", [slot("stdin"), 0, 0]);
   b.call("dup3", [slot("output"), 1, 0]);
   b.call("dup3", [slot("output"), 2, 0]);
-  b.about(`exec ${what}`);
+  b.about(`exec ${what}`, from);
   if (executable === "program")
     b.call("execveat", [slot("program"), text(""), { strings: [] }, { strings: [] }, flags("AT_EMPTY_PATH")]);
   else {

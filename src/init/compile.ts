@@ -49,15 +49,15 @@ function compileInit(config: Config, facts: Facts): Program {
 
 /**
  * Compiles a hook that is executed from the container's own files: confined as the container's process is, since what
- * lies there is not to be trusted more. It starts in the container's namespaces.
+ * lies there is not to be trusted more. It starts in the container's namespaces. `from` is the hook's JSON path.
  */
-export function compileConfinedHook(config: Config, hook: Hook, facts: Facts): Program {
+export function compileConfinedHook(config: Config, hook: Hook, from: string, facts: Facts): Program {
   const b = new Builder();
   closeStrangers(b, facts);
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
   confine(b, config, process, dropLast);
-  b.about(`exec ${JSON.stringify(hook.path)}`);
+  b.about(`exec ${JSON.stringify(hook.path)}`, from);
   b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
   return b.finish();
 }
@@ -157,6 +157,9 @@ function confine(b: Builder, config: Config, process: Process, dropLast: () => v
 function waitForStart(b: Builder): void {
   b.about("report that the container is created");
   send(b, "ready");
+  // If the runtime ends before that, nobody may know of this process: then it ends too.
+  b.about("wait until the container is recorded");
+  wait(b);
   b.about("wait for start");
   b.slot(input.start);
   b.call("accept4", [slot(input.start), 0, 0, flags("SOCK_CLOEXEC")], { into: "report" });

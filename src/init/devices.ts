@@ -1,6 +1,6 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import { type Builder, flags, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, flags, slot, text } from "./builder.js";
 import { attach, components, inRoot, makeDirectories } from "./target.js";
 
 /** A device file to make; `mode` without the type. */
@@ -72,7 +72,7 @@ export function compileDevices(b: Builder, config: Config): void {
     b.about(`link "/dev/${name}" to ${quote(to)}`);
     b.call("symlinkat", [text(to), slot("dev"), text(name)], { on: { EEXIST: "next" } });
   }
-  b.close("dev");
+  b.done("dev");
 }
 
 /** Opens the directory that a device goes into. Returns the slot, and the file's name. */
@@ -111,7 +111,7 @@ function makeDevice(b: Builder, device: DeviceFile): void {
   b.bind(other);
   b.fail("EEXIST");
   b.bind(made);
-  if (directory !== "dev") b.close(directory);
+  if (directory !== "dev") b.done(directory);
 }
 
 /** The file types' bits in a mode, inode(7). */
@@ -122,9 +122,9 @@ function bindDevice(b: Builder, device: DeviceFile): void {
   b.call("mknodat", [slot(directory), text(name), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
   b.call("openat2", inRoot(device.path, "O_PATH|O_NOFOLLOW"), { into: "target" });
   const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
-  b.call("open_tree", [flags("AT_FDCWD"), text(device.path), how], { into: "mount" });
+  b.call("open_tree", [AT_FDCWD, text(device.path), how], { into: "mount" });
   attach(b, "mount", "target");
-  b.close("target");
-  b.close("mount");
-  if (directory !== "dev") b.close(directory);
+  b.done("target");
+  b.done("mount");
+  if (directory !== "dev") b.done(directory);
 }

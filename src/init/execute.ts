@@ -1,6 +1,6 @@
 import type { Process } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import { type Builder, flags, text } from "./builder.js";
+import { AT_FDCWD, type Builder, flags, text } from "./builder.js";
 
 /** Where execvp(3) looks if the environment has no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
@@ -21,12 +21,12 @@ export function compileExecutableCheck(b: Builder, process: Process): void {
   const searched = !name.includes("/");
   const found = b.label();
   const check = (file: string, mode: string, options = {}) =>
-    b.call("faccessat2", [flags("AT_FDCWD"), text(file), mode ? flags(mode) : 0, flags("AT_EACCESS")], options);
+    b.call("faccessat2", [AT_FDCWD, text(file), mode ? flags(mode) : 0, flags("AT_EACCESS")], options);
   if (!searched) {
     b.about(`exec ${quote(name)}`, FROM);
     check(name, "X_OK");
     const open = flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC");
-    b.call("openat", [flags("AT_FDCWD"), text(name), open, 0], { on: { "*": found } });
+    b.call("openat", [AT_FDCWD, text(name), open, 0], { on: { "*": found } });
     b.about(`exec ${quote(name)}`, FROM, "it is a directory");
     b.fail("EACCES");
     b.bind(found);

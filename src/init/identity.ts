@@ -1,8 +1,10 @@
+import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { CAPABILITIES, capabilityMask } from "../linux/capabilities.js";
 import { quote } from "../linux/file.js";
 import { type Builder, flags, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
+import { compileLimits } from "./limits.js";
 
 /** The capability sets that the process gets: what the config asks for, within what the host permits. */
 export interface CapabilitySets {
@@ -32,7 +34,7 @@ const bit = (name: string): bigint => capabilityMask([name]);
 const SYS_ADMIN = bit("CAP_SYS_ADMIN");
 
 /**
- * Compiles who the process is: capabilities, user, groups, umask, working directory. Where a filter is still to be
+ * Compiles who the process is: capabilities, limits, user, groups, umask, working directory. Where a filter is still to be
  * loaded without no_new_privs, CAP_SYS_ADMIN stays for that, and `dropLast` is the step that ends it.
  */
 export function compileIdentity(b: Builder, config: Config, facts: Facts): { dropLast: () => void } {
@@ -49,6 +51,7 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
     b.call("prctl", [flags("PR_CAPBSET_DROP"), number], { on: { EINVAL: "next" } });
   });
 
+  if (!hasNamespace(config, "user")) compileLimits(b, process);
   b.about(`become user ${uid}, group ${gid}`, "process.user");
   b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
   const groups = new Uint8Array(additionalGids.length * 4);

@@ -1,7 +1,7 @@
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
 import { input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
@@ -65,7 +65,7 @@ function fileSystem(b: Builder, job: Job): void {
   if (type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="))) {
     // As mount(8) has it by convention of the other runtimes: the directory's permissions stay.
     const status = b.buffer("status", 256);
-    b.call("statx", [slot("target"), text(""), flags("AT_EMPTY_PATH"), flags("STATX_MODE"), status]);
+    b.call("statx", [slot("target"), NO_PATH, EMPTY_PATH, flags("STATX_MODE"), status]);
     // The kernel takes the mode's low 16 bits, which is what statx has at this offset.
     b.call("fchmodat", [slot(slotName), text("."), { slot: "status", offset: 28 }]);
   }
@@ -111,7 +111,7 @@ export function createFileSystem(
   }
   b.call("fsconfig", [context, flags("FSCONFIG_CMD_CREATE"), 0, 0, 0]);
   b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into });
-  b.close("context");
+  b.done("context");
   b.store(-1, "context");
 }
 
@@ -132,7 +132,7 @@ function bind(b: Builder, job: Job, facts: Facts): void {
   if (isIdMapped(mount, options)) b.store(slot(input.mount(job.index)), "mount");
   else {
     const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(recursive ? ["AT_RECURSIVE"] : [])];
-    b.call("open_tree", [flags("AT_FDCWD"), text(source), flags(...how)], { into: "mount" });
+    b.call("open_tree", [AT_FDCWD, text(source), flags(...how)], { into: "mount" });
   }
   if (cleanPath(mount.destination) === "/proc") requireProc(b);
   changeAttributes(b, options.own, false);
@@ -145,7 +145,7 @@ function bind(b: Builder, job: Job, facts: Facts): void {
     into: "target",
     on: { ENOTDIR: file },
   });
-  b.close("target");
+  b.done("target");
   makeDirectories(b, job.path, "target");
   b.jump(opened);
   b.bind(file);
@@ -176,8 +176,8 @@ function changeAttributes(b: Builder, { set, clear }: Attributes, recursive: boo
 /** Sets propagation, once the mount has its place (moving it below a shared mount would undo it), and closes both. */
 function finish(b: Builder, { options }: Job, mount: string): void {
   for (const { type, recursive } of options.propagation) setAttributes(b, mount, { propagation: type, recursive });
-  b.close("target");
-  if (mount !== "proc") b.close(mount);
+  b.done("target");
+  if (mount !== "proc") b.done(mount);
 }
 
 /** Changes a mount that is already there. */
@@ -189,18 +189,18 @@ function remount(b: Builder, job: Job): void {
   changeAttributes(b, options.recursive, true);
   if (!isBind(mount, options) && options.data.length > 0) {
     const pick = flags("FSPICK_CLOEXEC", "FSPICK_EMPTY_PATH");
-    b.call("fspick", [slot("mount"), text(""), pick], { into: "context" });
+    b.call("fspick", [slot("mount"), NO_PATH, pick], { into: "context" });
     for (const option of options.data) {
       const [key, ...value] = option.split("=");
       const kind = value.length > 0 ? "FSCONFIG_SET_STRING" : "FSCONFIG_SET_FLAG";
       b.call("fsconfig", [slot("context"), flags(kind), text(key), value.length > 0 ? text(value.join("=")) : 0, 0]);
     }
     b.call("fsconfig", [slot("context"), flags("FSCONFIG_CMD_RECONFIGURE"), 0, 0, 0]);
-    b.close("context");
+    b.done("context");
     b.store(-1, "context");
   }
   for (const { type, recursive } of options.propagation) setAttributes(b, "mount", { propagation: type, recursive });
-  b.close("mount");
+  b.done("mount");
 }
 
 /** A mount of type cgroup: the container's part of the host's hierarchies. */
@@ -219,7 +219,7 @@ function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts):
   const attributes = [...options.own.set].filter((name) => name !== "MOUNT_ATTR_RDONLY");
   createFileSystem(b, "tmpfs", "tmpfs", ["mode=755"], attributes, "cgroups");
   attach(b, "cgroups", "target");
-  b.close("target");
+  b.done("target");
   for (const { directory, options: controllers, path } of facts.hierarchies) {
     b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
     if (ownNamespace) {
@@ -237,11 +237,11 @@ function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts):
         b.call("symlinkat", [text(directory), slot("cgroups"), text(name)], { on: { EEXIST: "next" } });
   }
   if (options.own.set.has("MOUNT_ATTR_RDONLY")) setAttributes(b, "cgroups", { set: ["MOUNT_ATTR_RDONLY"] });
-  b.close("cgroups");
+  b.done("cgroups");
 }
 
 function bindCgroup(b: Builder, path: string, attributes: Attributes): void {
-  b.call("open_tree", [flags("AT_FDCWD"), text(path), flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC")], {
+  b.call("open_tree", [AT_FDCWD, text(path), flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC")], {
     into: "mount",
   });
   changeAttributes(b, attributes, false);

@@ -1,6 +1,6 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import { type Builder, flags, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import { createFileSystem } from "./mounts.js";
 import { attach, cloneTree, inRoot, setAttributes } from "./target.js";
 
@@ -13,8 +13,8 @@ export function compileReadonlyPaths(b: Builder, config: Config): void {
     cloneTree(b, "target", "mount", true);
     setAttributes(b, "mount", { set: ["MOUNT_ATTR_RDONLY"], recursive: true });
     attach(b, "mount", "target");
-    b.close("target");
-    b.close("mount");
+    b.done("target");
+    b.done("mount");
     b.bind(done);
   });
 }
@@ -31,7 +31,7 @@ export function compileMaskedPaths(b: Builder, config: Config): void {
     const [first, file, place, done] = [b.label(), b.label(), b.label(), b.label()];
     b.call("openat2", inRoot(path, "O_PATH|O_DIRECTORY"), { into: "target", on: { ENOENT: done, ENOTDIR: file } });
     const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
-    b.call("open_tree", [slot("empty"), text(""), how], { into: "mount", on: { EINVAL: first }, then: place });
+    b.call("open_tree", [slot("empty"), NO_PATH, how], { into: "mount", on: { EINVAL: first }, then: place });
     b.bind(first);
     // Before Linux 6.15 a mount can be cloned only once it is attached somewhere: the first one is attached itself.
     b.call("fcntl", [slot("empty"), flags("F_DUPFD_CLOEXEC"), 3], { into: "mount", then: place });
@@ -40,12 +40,12 @@ export function compileMaskedPaths(b: Builder, config: Config): void {
     cloneTree(b, "null", "mount");
     b.bind(place);
     attach(b, "mount", "target");
-    b.close("target");
-    b.close("mount");
+    b.done("target");
+    b.done("mount");
     b.bind(done);
   });
-  b.close("empty");
-  b.close("null");
+  b.done("empty");
+  b.done("null");
 }
 
 /** Opens the host's /dev/null as slot `null` and makes sure that it is that device. */
@@ -53,9 +53,9 @@ function openNull(b: Builder): void {
   b.about('open "/dev/null" to mask files with', "linux.maskedPaths");
   const [other, good] = [b.label(), b.label()];
   const open = flags("O_PATH", "O_NOFOLLOW", "O_CLOEXEC");
-  b.call("openat", [flags("AT_FDCWD"), text("/dev/null"), open, 0], { into: "null" });
+  b.call("openat", [AT_FDCWD, text("/dev/null"), open, 0], { into: "null" });
   const status = b.buffer("status", 256);
-  b.call("statx", [slot("null"), text(""), flags("AT_EMPTY_PATH"), flags("STATX_TYPE"), status]);
+  b.call("statx", [slot("null"), NO_PATH, EMPTY_PATH, flags("STATX_TYPE"), status]);
   b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, 0x2000, { differs: other });
   b.test({ memory: "status", offset: 128, size: 4 }, 1, { differs: other });
   b.test({ memory: "status", offset: 132, size: 4 }, 3, { equal: good });

@@ -1,6 +1,6 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, flags, openHow, slot, text } from "./builder.js";
 import { compileDevices } from "./devices.js";
 import type { Facts } from "./facts.js";
 import { send, wait } from "./message.js";
@@ -53,7 +53,7 @@ export function hasCreateHooks({ hooks = {} }: Config): boolean {
 /** Without a mount namespace: the root changes for this process alone. */
 function changeRoot(b: Builder, { rootfs }: Facts): void {
   b.about(`change the root to ${quote(rootfs)}`, "root.path");
-  b.call("openat", [flags("AT_FDCWD"), text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], { into: "root" });
+  b.call("openat", [AT_FDCWD, text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], { into: "root" });
   b.call("fchdir", [slot("root")]);
   b.call("chroot", [text(".")]);
 }
@@ -74,12 +74,12 @@ function isolateMounts(b: Builder, config: Config, { parentMount }: Facts): void
 function openRoot(b: Builder, { rootfs }: Facts): void {
   b.about(`bind the root file system ${quote(rootfs)} on itself`, "root.path");
   const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_RECURSIVE");
-  b.call("open_tree", [flags("AT_FDCWD"), text(rootfs), how], { into: "root" });
-  b.call("openat", [flags("AT_FDCWD"), text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], {
+  b.call("open_tree", [AT_FDCWD, text(rootfs), how], { into: "root" });
+  b.call("openat", [AT_FDCWD, text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], {
     into: "target",
   });
   attach(b, "root", "target");
-  b.close("target");
+  b.done("target");
 }
 
 /** The working directory is made where it is missing, as the other runtimes do. */
@@ -97,7 +97,7 @@ function makeWorkingDirectory(b: Builder, config: Config): void {
   b.bind(missing);
   makeDirectories(b, path, "target");
   b.bind(there);
-  b.close("target");
+  b.done("target");
 }
 
 function pivot(b: Builder, config: Config): void {

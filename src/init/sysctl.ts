@@ -18,7 +18,7 @@ export function compileSysctl(b: Builder, config: Config): void {
     b.call("openat2", [slot("proc"), text(`sys/${sysctlPath(name)}`), ...how], { into: "file" });
     const bytes = ffi.encode(value);
     b.call("write", [slot("file"), { bytes, shown: JSON.stringify(value) }, bytes.length]);
-    b.close("file");
+    b.done("file");
   }
 }
 

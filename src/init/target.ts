@@ -1,5 +1,5 @@
 import type { Value } from "../machine/program.js";
-import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { type Builder, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
 
 /** A path's components without empty ones and "."; ".." goes up, at most to the root. */
 export function components(path: string): string[] {
@@ -31,7 +31,7 @@ export function makeDirectories(b: Builder, path: readonly string[], into: strin
   b.store(slot("root"), into);
   path.forEach((name, i) => {
     b.call("mkdirat", [slot(into), text(name), 0o755], { on: { EEXIST: "next" } });
-    if (i > 0) b.close(into);
+    if (i > 0) b.done(into);
     b.call("openat2", inRoot(path.slice(0, i + 1).join("/"), "O_PATH|O_DIRECTORY", resolve), { into });
   });
 }
@@ -41,7 +41,7 @@ export function makeFile(b: Builder, path: readonly string[], into: string): voi
   const name = path[path.length - 1];
   makeDirectories(b, path.slice(0, -1), "directory");
   b.call("mknodat", [slot("directory"), text(name), { flags: "S_IFREG" }, 0], { on: { EEXIST: "next" } });
-  if (path.length > 1) b.close("directory");
+  if (path.length > 1) b.done("directory");
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into });
 }
 
@@ -49,9 +49,9 @@ export function makeFile(b: Builder, path: readonly string[], into: string): voi
 export function attach(b: Builder, mount: string, target: string): void {
   b.call("move_mount", [
     slot(mount),
-    text(""),
+    NO_PATH,
     slot(target),
-    text(""),
+    NO_PATH,
     flags("MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH"),
   ]);
 }
@@ -64,12 +64,12 @@ export function setAttributes(
 ): void {
   const { set = [], clear = [], propagation, recursive } = change;
   const attr = { struct: [flags(...set), flags(...clear), flags(...(propagation ? [propagation] : [])), 0] };
-  const at = recursive ? flags("AT_EMPTY_PATH", "AT_RECURSIVE") : flags("AT_EMPTY_PATH");
-  b.call("mount_setattr", [slot(mount), text(""), at, attr, 32]);
+  const at = recursive ? flags("AT_EMPTY_PATH", "AT_RECURSIVE") : EMPTY_PATH;
+  b.call("mount_setattr", [slot(mount), NO_PATH, at, attr, 32]);
 }
 
 /** Clones the mount tree that slot `source` points to, detached, into slot `into`. open_tree(2) */
 export function cloneTree(b: Builder, source: string, into: string, recursive = false): void {
   const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH", ...(recursive ? ["AT_RECURSIVE"] : [])];
-  b.call("open_tree", [slot(source), text(""), flags(...how)], { into });
+  b.call("open_tree", [slot(source), NO_PATH, flags(...how)], { into });
 }

@@ -1,5 +1,5 @@
 import type { Config } from "../generated/config.js";
-import { type Builder, flags, openHow, slot, text } from "./builder.js";
+import { type Builder, flags, NO_PATH, openHow, slot, text } from "./builder.js";
 import { input } from "./facts.js";
 import { sendDescriptor } from "./message.js";
 import { attach, inRoot } from "./target.js";
@@ -34,15 +34,15 @@ export function compileTerminal(b: Builder, config: Config): void {
   const how = openHow("O_PATH|O_NOFOLLOW|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS");
   b.call("openat2", [slot("directory"), text("console"), ...how], { into: "target" });
   const clone = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
-  b.call("open_tree", [slot("peer"), text(""), clone], { into: "mount" });
+  b.call("open_tree", [slot("peer"), NO_PATH, clone], { into: "mount" });
   attach(b, "mount", "target");
-  for (const used of ["mount", "target", "directory"]) b.close(used);
+  for (const used of ["mount", "target", "directory"]) b.done(used);
   b.about("send the terminal", "process.terminal");
   b.slot(input.console);
   sendDescriptor(b, "terminal", "terminal", input.console);
-  b.close("terminal");
+  b.done("terminal");
   b.about("make the terminal the controlling one and the standard streams", "process.terminal");
   b.call("ioctl", [slot("peer"), flags("TIOCSCTTY"), 0]);
   for (const stream of [0, 1, 2]) b.call("dup3", [slot("peer"), stream, 0]);
-  b.close("peer");
+  b.done("peer");
 }

@@ -36,7 +36,7 @@ export class Init {
   next(): { message: Message; fd?: Fd } | undefined {
     const { bytes, fd } = receiveEnd(this.socket);
     if (bytes.length === 0) return undefined;
-    if (bytes.length >= REPORT_SIZE) throw failureOf(this.step, bytes);
+    if (bytes.length >= REPORT_SIZE) throw failureOf(this.step(stepOf(bytes)), bytes, stepOf(bytes));
     const code = viewOf(bytes).getUint32(0, true);
     const message = (Object.keys(MESSAGES) as Message[]).find((name) => MESSAGES[name] === code) as Message;
     return { message, ...(fd !== undefined && { fd }) };
@@ -80,21 +80,19 @@ function receiveEnd(socket: Fd): Received {
   }
 }
 
-/** The failure that a program's report tells of. */
-export function failureOf(stepOf: (number: number) => ToldStep, report: Uint8Array): Failure {
-  const view = viewOf(report);
-  const number = view.getUint32(0, true);
-  const errno = view.getUint32(4, true);
+/** The number of the step that a report tells of. */
+export const stepOf = (report: Uint8Array): number => viewOf(report).getUint32(0, true);
+
+/** The failure that a program's report tells of; `number` is told where the step is one of those that `plan` prints. */
+export function failureOf({ says, from, hint, call }: ToldStep, report: Uint8Array, number?: number): Failure {
+  const errno = viewOf(report).getUint32(4, true);
   const log = fromCstring(report.subarray(8)).trim();
-  const { says, from, hint, call } = stepOf(number);
   const origin = from === undefined ? "" : `${from}: `;
+  const place = number === undefined ? "" : ` (step ${number})`;
   const called = call === undefined ? "" : `${call}: `;
   // The kernel prefixes a mount context's messages with their level.
   const reason = log === "" ? "" : `: ${log.replace(/^[ewi] /, "")}`;
   // A wait that met the connection's end has no errno.
   const error = errno === 0 ? "the runtime is gone" : `${errnoText(errno)} (${errnoName(errno)})`;
-  return new Failure(`${origin}${says} (step ${number})`, {
-    cause: `${called}${error}${reason}`,
-    ...(hint !== undefined && { hint }),
-  });
+  return new Failure(`${origin}${says}${place}`, { cause: `${called}${error}${reason}`, ...(hint && { hint }) });
 }

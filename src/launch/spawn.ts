@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import { compileSpawn, type ExecutableFile } from "../init/compile-spawn.js";
+import { compileSpawn, type ExecutableFile, type Named } from "../init/compile-spawn.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { close, type Fd } from "../linux/file.js";
@@ -8,14 +8,12 @@ import { receive, socketPair } from "../linux/socket.js";
 import { must, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
 import { type Program, REPORT_SIZE } from "../machine/program.js";
-import { failureOf } from "./init.js";
+import { failureOf, stepOf } from "./init.js";
 import { sealedExecutable } from "./memfd.js";
 import { placeProgram } from "./native.js";
 
 /** What a program beside the container's own is started with. */
-export interface Spawn {
-  /** What it is, for messages: "createRuntime hook \"/bin/x\"". */
-  readonly what: string;
+export interface Spawn extends Named {
   /** A file to execute, or a compiled program that comes to execute one. */
   readonly executable: ExecutableFile | Program;
   /** Standard input; and standard output and error, in one. */
@@ -26,9 +24,9 @@ export interface Spawn {
 }
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
-export function spawn({ what, executable, stdin, output, join }: Spawn): number {
+export function spawn({ what, from, executable, stdin, output, join }: Spawn): number {
   const compiled = "steps" in executable ? executable : undefined;
-  const launcher = compileSpawn(what, "steps" in executable ? "program" : executable, join?.types ?? []);
+  const launcher = compileSpawn({ what, from }, "steps" in executable ? "program" : executable, join?.types ?? []);
   const steps = [...launcher.steps, ...(compiled?.steps ?? [])];
   const [ours, theirs] = socketPair();
   const pid = new Uint8Array(8);
@@ -49,7 +47,7 @@ export function spawn({ what, executable, stdin, output, join }: Spawn): number 
     const { bytes } = receive(ours, REPORT_SIZE);
     if (bytes.length === 0) return id;
     if (id > 0) waitFor(id);
-    throw failureOf((number) => steps[number - 1], bytes);
+    throw failureOf(steps[stepOf(bytes) - 1], bytes);
   } finally {
     close(ours);
   }
