@@ -18,14 +18,11 @@ import { Unavailable } from "./unavailable.mjs";
 export function makeImage(architecture, engine, script, output) {
   const [program, ...args] = architecture === HERE ? [engine] : [TARGETS[architecture].emulator, engine];
   const input = openSync(script, "r");
-  const {
-    status,
-    stdout: heap,
-    stderr,
-  } = spawnSync(program, args, { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 });
+  const options = { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 };
+  const { status, signal, error, stdout: heap, stderr } = spawnSync(program, args, options);
   closeSync(input);
-  if (status === null) throw new Unavailable(`${program} cannot be run`);
-  if (status !== 0) throw new Error(`the engine cannot load "${script}": ${stderr}`);
+  if (error?.code === "ENOENT") throw new Unavailable(`there is no ${program}`);
+  if (status !== 0) throw new Error(`the engine cannot load "${script}": ${error ?? signal ?? stderr}`);
   const image = withContent(readFileSync(engine), Number(heap.readBigUInt64LE(0)), heap.subarray(16));
   writeFileSync(`${output}.new`, image, { mode: 0o755 });
   renameSync(`${output}.new`, output);
