@@ -26,7 +26,7 @@ rmSync(join(DIST, "fdbundle"), { force: true });
 symlinkSync("node/bin/fdbundle.js", join(DIST, "fdbundle"));
 
 const script = join(ROOT, ".cache/fdrunc.js");
-await bundleForQuickjs(join(ROOT, "src/bin/fdrunc.ts"), script);
+await bundleForQuickjs(join(ROOT, "src/bin/fdrunc.ts"), script).catch(() => process.exit(1)); // esbuild has said why
 await Promise.all(Object.keys(TARGETS).map(quickjsForm));
 
 function node(path, ...args) {
