@@ -7,51 +7,38 @@ import { reserveStandardStreams } from "./reserve-standard-streams.js";
 import { COMMANDS } from "./table.js";
 import { VERSION } from "./version.js";
 
+/** fdrunc's command line. Made once, as the module is loaded: the QuickJS form starts with it in memory. */
+const PROGRAM = new Command("fdrunc")
+  .description("OCI container runtime: runs bundles by compiled system call programs")
+  .exitOverride()
+  .configureOutput({ writeOut: print, writeErr: () => {} })
+  .version(VERSION, "-v, --version", "print the version");
+defineGlobals(PROGRAM);
+for (const define of COMMANDS) define(PROGRAM);
+
 /** Runs fdrunc on the process's command line, and ends the process with the command's exit status. */
 export function main(): never {
   reserveStandardStreams();
-  const args = ffi.argv.slice(1);
-  const program = new Command("fdrunc");
   try {
-    program.description("OCI container runtime: runs bundles by compiled system call programs");
-    program.exitOverride().configureOutput({ writeOut: print, writeErr: () => {} });
-    program.version(VERSION, "-v, --version", "print the version");
-    defineGlobals(program);
-    const called = calledCommand(args);
-    // Defining a command costs more than running most of them: only help needs them all.
-    const names = called === undefined ? Object.keys(COMMANDS) : [called];
-    for (const name of names) COMMANDS[name](program);
-    program.parse(withTwoDashes(args, program), { from: "user" });
+    PROGRAM.parse(withTwoDashes(ffi.argv.slice(1)), { from: "user" });
     ffi.exit(0);
   } catch (error) {
-    ffi.exit(report(error, program));
+    ffi.exit(report(error));
   }
 }
 
-/** Global options that take a value in the next argument. */
-const VALUED = new Set(["--root", "--log", "--log-format", "--cgroup-manager", "--rootless"]);
-
-/** The command that a command line names, if it is one. */
-function calledCommand(args: readonly string[]): string | undefined {
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i];
-    if (!arg.startsWith("-")) return Object.hasOwn(COMMANDS, arg) ? arg : undefined;
-    if (VALUED.has(arg) || VALUED.has(`-${arg}`)) i++;
-  }
-  return undefined;
-}
+/** The long options of all commands. */
+const LONG = new Set([PROGRAM, ...PROGRAM.commands].flatMap(({ options }) => options.map(({ long }) => long)));
 
 /** Callers that know Go's flags write long ones with one dash, too: "-bundle" for "--bundle". */
-function withTwoDashes(args: readonly string[], program: Command): string[] {
-  const known = new Set([program, ...program.commands].flatMap(({ options }) => options.map(({ long }) => long)));
-  return args.map((arg) => (/^-[^-]/.test(arg) && known.has(`-${arg.replace(/=.*/s, "")}`) ? `-${arg}` : arg));
-}
+const withTwoDashes = (args: readonly string[]): string[] =>
+  args.map((arg) => (/^-[^-]/.test(arg) && LONG.has(`-${arg.replace(/=.*/s, "")}`) ? `-${arg}` : arg));
 
 /** Tells of an error, on standard error and in the log. Returns the exit status. */
-function report(error: unknown, program: Command): number {
+function report(error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const message = messageOf(error);
-  globalsOf(program).log("error", message);
+  globalsOf(PROGRAM).log("error", message);
   printError(`fdrunc: ${message}\n`);
   return error instanceof Failure ? error.status : 1;
 }

@@ -10,16 +10,16 @@ import { defineSpec } from "./spec.js";
 import { defineStart } from "./start.js";
 import { defineState } from "./state.js";
 
-/** The commands by name: what defines each of them in commander's program. */
-export const COMMANDS: Readonly<Record<string, (program: Command) => void>> = {
-  create: defineCreate,
-  delete: defineDelete,
-  features: defineFeatures,
-  kill: defineKill,
-  list: defineList,
-  plan: definePlan,
-  run: defineRun,
-  spec: defineSpec,
-  start: defineStart,
-  state: defineState,
-};
+/** The commands: what defines each of them in commander's program, in the order of the help. */
+export const COMMANDS: readonly ((program: Command) => void)[] = [
+  defineCreate,
+  defineDelete,
+  defineFeatures,
+  defineKill,
+  defineList,
+  definePlan,
+  defineRun,
+  defineSpec,
+  defineStart,
+  defineState,
+];

@@ -3,6 +3,7 @@ import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
+import { hasCreateHooks } from "../init/rootfs.js";
 import type { Init } from "../launch/init.js";
 import { launch, writeIdMaps } from "../launch/launch.js";
 import { Failure } from "../linux/failure.js";
@@ -97,7 +98,8 @@ export function create(options: CreateOptions): Created {
     undo.add(() => runStopHooks(saved, options.warn));
     undo.add(() => init.kill());
     saved = { ...saved, pid: init.pid, startTime: processStatus(init.pid)?.startTime ?? 0 };
-    directory.save(saved);
+    // Hooks may take long, and commands may ask meanwhile.
+    if (hasCreateHooks(config)) directory.save(saved);
     const terminal = converse(init, config, saved);
     if (config.process !== undefined) {
       if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);

@@ -23,17 +23,18 @@ export function gatherFacts(
   if (status === undefined) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "no such directory" });
   if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
   const namespaces = config.linux?.namespaces ?? [];
-  // Whoever enters a user namespace has all capabilities in it.
-  const inUserNamespace = namespaces.some(({ type }) => type === "user");
+  const privileged = sys("geteuid") === 0;
+  // Whoever enters a user namespace has all capabilities in it. Without one, an ordinary user sees root's plan.
+  const permitsAll = !privileged || namespaces.some(({ type }) => type === "user");
   const shares = config.linux?.rootfsPropagation?.endsWith("shared") ?? false;
   return {
     id: options.id,
     bundle,
     rootfs,
     preserveFds: options.preserveFds,
-    privileged: sys("geteuid") === 0,
+    privileged,
     newKeyring: options.newKeyring,
-    permitted: inUserNamespace ? ALL_CAPABILITIES : permittedCapabilities(),
+    permitted: permitsAll ? ALL_CAPABILITIES : permittedCapabilities(),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
     ...(shares && { parentMount: parentMountOf(rootfs) }),

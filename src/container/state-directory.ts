@@ -8,11 +8,14 @@ import {
   mkdir,
   mkdirAll,
   open,
+  openat,
   quote,
   readFile,
   removeTree,
   replaceFile,
   stat,
+  using,
+  writeAll,
 } from "../linux/file.js";
 import { attempt, SyscallError, sys } from "../linux/syscall.js";
 import type { Saved } from "./saved.js";
@@ -98,7 +101,7 @@ export class StateDirectory {
 
   /** Keeps the config as it is now: what becomes of the bundle's file does not matter any more. */
   saveConfig(content: string): void {
-    replaceFile(CONFIG, content, 0o600, this.fd);
+    using(openat(this.fd, CONFIG, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600), (fd) => writeAll(fd, content));
   }
 
   remove(): void {

@@ -30,7 +30,7 @@ export const compile = (config: Config, facts: Facts): Compiled => ({
 });
 
 function compileInit(config: Config, facts: Facts): Program {
-  const b = new Builder();
+  const b = new Builder(needsManyDescriptors(config));
   closeStrangers(b, facts);
   enterCgroups(b, facts);
   joinNamespaces(b, config);
@@ -42,6 +42,9 @@ function compileInit(config: Config, facts: Facts): Program {
   compileReadonlyPaths(b, config);
   compileMaskedPaths(b, config);
   compileRootMount(b, config);
+  // What opens a descriptor from here on finds a low number, whatever limit the process is given.
+  b.about("close the root");
+  b.close("root");
   if (config.process !== undefined) compileProcess(b, config, config.process, facts);
   else waitForStart(b);
   return b.finish();
@@ -60,6 +63,12 @@ export function compileConfinedHook(config: Config, hook: Hook, from: string, fa
   b.about(`exec ${JSON.stringify(hook.path)}`, from);
   b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
   return b.finish();
+}
+
+/** Whether a config's mounts and paths, a few descriptors each, come near the number that a process usually may open. */
+function needsManyDescriptors({ mounts = [], linux = {} }: Config): boolean {
+  const { maskedPaths = [], readonlyPaths = [], devices = [] } = linux;
+  return mounts.length + maskedPaths.length + readonlyPaths.length + devices.length > 100;
 }
 
 /** From here on nothing of the runtime's is open in what is executed next, whatever is opened by mistake. */

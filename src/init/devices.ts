@@ -1,5 +1,7 @@
 import type { Config } from "../generated/config.js";
+import { DEFAULT_DEVICES } from "../linux/default-devices.js";
 import { quote } from "../linux/file.js";
+import type { Label } from "../machine/program.js";
 import { AT_FDCWD, type Builder, flags, slot, text } from "./builder.js";
 import { attach, components, inRoot, makeDirectories } from "./target.js";
 
@@ -15,25 +17,14 @@ interface DeviceFile {
   readonly from?: string;
 }
 
-const character = (name: string, major: number, minor: number): DeviceFile => ({
-  path: `/dev/${name}`,
+/** What every container has, for everybody to read and write. */
+const DEFAULTS: readonly DeviceFile[] = DEFAULT_DEVICES.map((device) => ({
+  ...device,
   type: "c",
-  major,
-  minor,
   mode: 0o666,
   uid: 0,
   gid: 0,
-});
-
-/** What every container has (config-linux.md, "Default Devices"). */
-const DEFAULTS = [
-  character("null", 1, 3),
-  character("random", 1, 8),
-  character("full", 1, 7),
-  character("tty", 5, 0),
-  character("zero", 1, 5),
-  character("urandom", 1, 9),
-];
+}));
 
 const LINKS: [name: string, to: string][] = [
   ["fd", "/proc/self/fd"],
@@ -61,12 +52,14 @@ export function compileDevices(b: Builder, config: Config): void {
   const own = new Set(configured.map(({ path }) => path));
   // A device number's file cannot be made in a user namespace: there the host's own file is bound.
   const inUserNamespace = config.linux?.namespaces?.some(({ type }) => type === "user") ?? false;
+  // In a /dev that was just made nothing lies in the way.
+  const fresh = config.mounts?.some(({ destination, type }) => destination === "/dev" && type === "tmpfs") ?? false;
   b.about("open /dev");
   makeDirectories(b, ["dev"], "dev");
   for (const device of [...DEFAULTS.filter(({ path }) => !own.has(path)), ...configured]) {
     b.about(`make device ${quote(device.path)}`, device.from);
     if (inUserNamespace) bindDevice(b, device);
-    else makeDevice(b, device);
+    else makeDevice(b, device, fresh && !own.has(device.path));
   }
   for (const [name, to] of LINKS) {
     b.about(`link "/dev/${name}" to ${quote(to)}`);
@@ -84,7 +77,8 @@ function openParent(b: Builder, path: string): { directory: string; name: string
   return { directory: "directory", name };
 }
 
-function makeDevice(b: Builder, device: DeviceFile): void {
+/** Makes a device file; unless it is certain that there is `nothing` yet, one that is there already will do. */
+function makeDevice(b: Builder, device: DeviceFile, nothing: boolean): void {
   const { major, minor, uid, gid } = device;
   const { directory, name } = openParent(b, device.path);
   const type = TYPES[device.type];
@@ -93,25 +87,30 @@ function makeDevice(b: Builder, device: DeviceFile): void {
   // makedev(3): the kernel's encoding of a device number in 32 bits.
   const number = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
   b.call("mknodat", [slot(directory), text(name), { flags: type, plus: device.mode }, number], {
-    on: { EEXIST: exists },
-    ...(owned && { then: made }),
+    ...(!nothing && { on: { EEXIST: exists } }),
+    ...(owned && !nothing && { then: made }),
   });
-  if (!owned) {
-    b.call("fchownat", [slot(directory), text(name), uid, gid, flags("AT_SYMLINK_NOFOLLOW")], { then: made });
+  if (!owned) b.call("fchownat", [slot(directory), text(name), uid, gid, NO_FOLLOW], nothing ? {} : { then: made });
+  if (!nothing) {
+    b.bind(exists);
+    requireDevice(b, { ...device, type }, directory, name, made);
   }
-  b.bind(exists);
-  // What is there already must be the same device; anything else would be used in its place.
-  const status = b.buffer("status", 256);
-  const other = b.label();
-  const noFollow = flags("AT_SYMLINK_NOFOLLOW");
-  b.call("statx", [slot(directory), text(name), noFollow, flags("STATX_TYPE", "STATX_MODE"), status]);
-  b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, FORMATS[type], { differs: other });
-  b.test({ memory: "status", offset: 128, size: 4 }, major, { differs: other });
-  b.test({ memory: "status", offset: 132, size: 4 }, minor, { equal: made });
-  b.bind(other);
-  b.fail("EEXIST");
   b.bind(made);
   if (directory !== "dev") b.done(directory);
+}
+
+const NO_FOLLOW = flags("AT_SYMLINK_NOFOLLOW");
+
+/** What is there already must be the same device: anything else would be used in its place. */
+function requireDevice(b: Builder, { type, major, minor }: DeviceFile, directory: string, name: string, good: Label) {
+  const status = b.buffer("status", 256);
+  const other = b.label();
+  b.call("statx", [slot(directory), text(name), NO_FOLLOW, flags("STATX_TYPE", "STATX_MODE"), status]);
+  b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, FORMATS[type], { differs: other });
+  b.test({ memory: "status", offset: 128, size: 4 }, major, { differs: other });
+  b.test({ memory: "status", offset: 132, size: 4 }, minor, { equal: good });
+  b.bind(other);
+  b.fail("EEXIST");
 }
 
 /** The file types' bits in a mode, inode(7). */

@@ -40,7 +40,7 @@ export function compileTerminal(b: Builder, config: Config): void {
   b.about("send the terminal", "process.terminal");
   b.slot(input.console);
   sendDescriptor(b, "terminal", "terminal", input.console);
-  b.done("terminal");
+  b.close("terminal");
   b.about("make the terminal the controlling one and the standard streams", "process.terminal");
   b.call("ioctl", [slot("peer"), flags("TIOCSCTTY"), 0]);
   for (const stream of [0, 1, 2]) b.call("dup3", [slot("peer"), stream, 0]);

@@ -9,7 +9,7 @@ export type Fd = number;
 
 /** Opens a file relative to a directory's descriptor, always close-on-exec. Throws SyscallError. openat(2) */
 export function openat(dir: Fd, path: string, flags: number, mode = 0): Fd {
-  return must("openat", `open ${quote(path)}`, attemptAgain("openat", dir, cstring(path), flags | C.O_CLOEXEC, mode));
+  return must("openat", ["open", path], attemptAgain("openat", dir, cstring(path), flags | C.O_CLOEXEC, mode));
 }
 
 /** Opens a file by path, close-on-exec. Throws SyscallError. */
@@ -18,7 +18,7 @@ export const open = (path: string, flags: number, mode = 0): Fd => openat(C.AT_F
 /** Opens `path` below `dir` under openat2's `resolve` rules (RESOLVE_IN_ROOT, …). Throws SyscallError. openat2(2) */
 export function openat2(dir: Fd, path: string, flags: number, resolve: number, mode = 0): Fd {
   const how = words(flags | C.O_CLOEXEC, mode, resolve);
-  return must("openat2", `open ${quote(path)}`, attemptAgain("openat2", dir, cstring(path), how, how.length));
+  return must("openat2", ["open", path], attemptAgain("openat2", dir, cstring(path), how, how.length));
 }
 
 export function close(fd: Fd): void {
@@ -58,7 +58,7 @@ export function writeAll(fd: Fd, data: Uint8Array | string): void {
 
 /** A whole file's bytes, its path relative to `dir`. Throws SyscallError. */
 export function readFileBytes(path: string, dir: Fd = C.AT_FDCWD): Uint8Array {
-  return using(openat(dir, path, C.O_RDONLY), (fd) => naming(`read ${quote(path)}`, () => readAll(fd)));
+  return using(openat(dir, path, C.O_RDONLY), (fd) => naming("read", path, () => readAll(fd)));
 }
 
 /** A whole file as text, its path relative to `dir`. Throws SyscallError. */
@@ -66,7 +66,7 @@ export const readFile = (path: string, dir?: Fd): string => ffi.decode(readFileB
 
 /** Writes to an existing file in one write(2), as the kernel's own files want it. Throws SyscallError. */
 export function writeFile(path: string, data: Uint8Array | string, dir: Fd = C.AT_FDCWD): void {
-  using(openat(dir, path, C.O_WRONLY), (fd) => naming(`write ${quote(path)}`, () => writeAll(fd, data)));
+  using(openat(dir, path, C.O_WRONLY), (fd) => naming("write", path, () => writeAll(fd, data)));
 }
 
 /** Like `writeFile`, but returns 0 or a negated errno. */
@@ -85,16 +85,12 @@ export function replaceFile(path: string, data: Uint8Array | string, mode: numbe
 }
 
 export function rename(from: string, to: string, dir: Fd = C.AT_FDCWD): void {
-  must(
-    "renameat2",
-    `rename ${quote(from)} to ${quote(to)}`,
-    attempt("renameat2", dir, cstring(from), dir, cstring(to), 0),
-  );
+  must("renameat2", ["rename", from], attempt("renameat2", dir, cstring(from), dir, cstring(to), 0));
 }
 
 /** Makes a directory. Throws SyscallError, EEXIST among them. */
 export function mkdir(path: string, mode: number, dir: Fd = C.AT_FDCWD): void {
-  must("mkdirat", `mkdir ${quote(path)}`, attempt("mkdirat", dir, cstring(path), mode));
+  must("mkdirat", ["mkdir", path], attempt("mkdirat", dir, cstring(path), mode));
 }
 
 /** Makes a directory and its parents; those that exist are left as they are. Throws SyscallError. */
@@ -103,24 +99,24 @@ export function mkdirAll(path: string, mode: number): void {
   if (result === -ENOENT && path.lastIndexOf("/") > 0) {
     mkdirAll(path.slice(0, path.lastIndexOf("/")), mode);
     mkdir(path, mode);
-  } else if (result !== -EEXIST) must("mkdirat", `mkdir ${quote(path)}`, result);
+  } else if (result !== -EEXIST) must("mkdirat", ["mkdir", path], result);
 }
 
 /** Removes an empty directory. Throws SyscallError. */
 export function rmdir(path: string, dir: Fd = C.AT_FDCWD): void {
-  must("unlinkat", `rmdir ${quote(path)}`, attempt("unlinkat", dir, cstring(path), C.AT_REMOVEDIR));
+  must("unlinkat", ["rmdir", path], attempt("unlinkat", dir, cstring(path), C.AT_REMOVEDIR));
 }
 
 /** Removes a file, not a directory. Throws SyscallError. */
 export function unlink(path: string, dir: Fd = C.AT_FDCWD): void {
-  must("unlinkat", `remove ${quote(path)}`, attempt("unlinkat", dir, cstring(path), 0));
+  must("unlinkat", ["remove", path], attempt("unlinkat", dir, cstring(path), 0));
 }
 
 /** Removes a directory and all below it, following no symbolic link; absent is fine. Throws SyscallError. */
 export function removeTree(path: string, dir: Fd = C.AT_FDCWD): void {
   const fd = attempt("openat", dir, cstring(path), C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW | C.O_CLOEXEC);
   if (fd === -ENOENT) return;
-  using(must("openat", `open ${quote(path)}`, fd), (opened) => {
+  using(must("openat", ["open", path], fd), (opened) => {
     for (const { name, type } of readDirectory(opened)) {
       if (type === DT_DIR) removeTree(name, opened);
       else unlink(name, opened);
@@ -133,7 +129,7 @@ export function removeTree(path: string, dir: Fd = C.AT_FDCWD): void {
 export function readlink(path: string, dir: Fd = C.AT_FDCWD): string {
   const bytes = new Uint8Array(4096);
   const size = attempt("readlinkat", dir, cstring(path), bytes, bytes.length);
-  return ffi.decode(bytes.subarray(0, must("readlinkat", `readlink ${quote(path)}`, size)));
+  return ffi.decode(bytes.subarray(0, must("readlinkat", ["readlink", path], size)));
 }
 
 /** A file's status, of statx(2): ids, sizes in bytes, `device` the numbers of a device file. */
@@ -155,7 +151,7 @@ export function stat(path: string, dir: Fd = C.AT_FDCWD, flags = 0): Stat | unde
   const bytes = new Uint8Array(256);
   const result = attempt("statx", dir, cstring(path), flags, C.STATX_BASIC_STATS, bytes);
   if (result === -ENOENT) return undefined;
-  must("statx", `stat ${quote(path)}`, result);
+  must("statx", ["stat", path], result);
   const view = viewOf(bytes);
   const u32 = (at: number) => view.getUint32(at, true);
   return {
@@ -210,15 +206,16 @@ export function readDirectory(fd: Fd): Entry[] {
 export function listDirectory(path: string, dir: Fd = C.AT_FDCWD): string[] {
   const fd = attempt("openat", dir, cstring(path), C.O_RDONLY | C.O_DIRECTORY | C.O_CLOEXEC);
   if (fd === -ENOENT) return [];
-  return using(must("openat", `open ${quote(path)}`, fd), (opened) => readDirectory(opened).map((entry) => entry.name));
+  return using(must("openat", ["open", path], fd), (opened) => readDirectory(opened).map((entry) => entry.name));
 }
 
 /** Gives the system call errors inside `run` an action that names the object. */
-function naming<T>(action: string, run: () => T): T {
+function naming<T>(verb: string, path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw error instanceof SyscallError ? new SyscallError(error.syscall, error.errno, action) : error;
+    if (!(error instanceof SyscallError)) throw error;
+    throw new SyscallError(error.syscall, error.errno, `${verb} ${quote(path)}`);
   }
 }
 

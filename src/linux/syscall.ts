@@ -35,9 +35,17 @@ export function attemptAgain(name: SyscallName, a?: Arg, b?: Arg, c?: Arg, d?: A
   }
 }
 
-/** Passes a raw result on, or throws SyscallError where it is a negated errno. `action` says what was attempted. */
-export function must(name: SyscallName, action: string, result: number): number {
-  if (result < 0 && result > -4096) throw new SyscallError(name, -result, action);
+/** What was attempted: a sentence, or a verb and the path that it was done to. */
+export type Action = string | readonly [verb: string, path: string];
+
+/** Passes a raw result on, or throws SyscallError where it is a negated errno. */
+export function must(name: SyscallName, action: Action, result: number): number {
+  if (result < 0 && result > -4096)
+    throw new SyscallError(
+      name,
+      -result,
+      typeof action === "string" ? action : `${action[0]} ${JSON.stringify(action[1])}`,
+    );
   return result;
 }
 

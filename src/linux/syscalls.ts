@@ -58,6 +58,7 @@ export const SYSCALLS = {
   listen: [50, 201],
   listxattr: [194, 11],
   llistxattr: [195, 12],
+  lremovexattr: [198, 15],
   lseek: [8, 62],
   lsetxattr: [189, 6],
   memfd_create: [319, 279],

@@ -1,0 +1,39 @@
+import { type Command, Option } from "commander";
+import type { StoreKind } from "../../bundle/bundle-record.js";
+import { makeBundle } from "../../bundle/make-bundle.js";
+import { print, printError } from "../print.js";
+import { inSession } from "./session.js";
+
+interface Options {
+  output?: string;
+  name?: string;
+  store?: StoreKind;
+}
+
+export function defineFromTar(program: Command): void {
+  program
+    .command("from-tar <tarball>")
+    .description("turn a tarball, as docker save, podman save or skopeo write it, into a bundle")
+    .option("-o, --output <directory>", "the bundle's directory (default: ./ and the image's name)")
+    .option("--name <reference>", "which image, where the tarball holds several")
+    .addOption(
+      new Option("--store <kind>", "how layers are kept: shared by bundles, or a full copy for each").choices([
+        "overlay",
+        "copy",
+      ]),
+    )
+    .action((tarball: string, { output, name, store: kind }: Options) =>
+      inSession(program, async ({ store, task }) => {
+        const path = await makeBundle(store, { tarball, name, output, store: kind }, task);
+        print(`${path}\n`);
+        printError(`run it by: fdrunc run -b ${shellQuote(path)} ${idFor(path)}\n`);
+      }),
+    );
+}
+
+/** A container's id after the bundle's directory. */
+const idFor = (path: string): string => path.slice(path.lastIndexOf("/") + 1).replace(/[^A-Za-z0-9_+.-]/g, "-");
+
+/** As a word that a shell takes literally. */
+const shellQuote = (text: string): string =>
+  /^[A-Za-z0-9_/.:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

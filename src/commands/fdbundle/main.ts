@@ -1,0 +1,31 @@
+import { Command, CommanderError } from "commander";
+import { ffi } from "../../ffi/driver.js";
+import { Failure } from "../../linux/failure.js";
+import { messageOf } from "../message-of.js";
+import { print, printError } from "../print.js";
+import { reserveStandardStreams } from "../reserve-standard-streams.js";
+import { NUMBER } from "../version.js";
+import { defineFromTar } from "./from-tar.js";
+import { defineLs } from "./ls.js";
+import { defineRm } from "./rm.js";
+import { defineGlobals } from "./session.js";
+
+/** Runs fdbundle on the process's command line, and ends the process with the command's exit status. */
+export async function main(): Promise<never> {
+  reserveStandardStreams();
+  try {
+    const program = new Command("fdbundle")
+      .description("turns image tarballs into bundles for OCI runtimes")
+      .exitOverride()
+      .configureOutput({ writeOut: print, writeErr: () => {} })
+      .version(`fdbundle version ${NUMBER}`, "-v, --version", "print the version");
+    defineGlobals(program);
+    for (const define of [defineFromTar, defineLs, defineRm]) define(program);
+    await program.parseAsync(ffi.argv.slice(1), { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) ffi.exit(0);
+    printError(`fdbundle: ${messageOf(error, "fdbundle")}\n`);
+    ffi.exit(error instanceof Failure ? error.status : 1);
+  }
+  ffi.exit(0);
+}
