@@ -20,6 +20,8 @@ export interface CreateFlags {
   pidFile?: string;
   preserveFds: number;
   newKeyring: boolean;
+  pivot: boolean;
+  pidfdSocket?: string;
   failStep?: string;
 }
 
@@ -35,13 +37,15 @@ export function withCreateOptions(command: Command): Command {
         .argParser(parseCount)
         .default(0),
     )
+    .option("--pidfd-socket <path>", "the AF_UNIX socket that takes a descriptor of the container's process")
+    .option("--no-pivot", "move the root instead of changing it, for a host that runs from a ramdisk")
     .option("--no-new-keyring", "keep the caller's session keyring")
     .option("--fail-step <number:errno>", "make a step of `fdrunc plan` fail, to see what becomes of that");
 }
 
 /** What `create` and `run` hand down. */
 export function createOptions(globals: Globals, id: string, flags: CreateFlags, foreground: boolean): CreateOptions {
-  const { bundle, config, consoleSocket, pidFile, preserveFds, newKeyring, failStep } = flags;
+  const { bundle, config, consoleSocket, pidFile, preserveFds, newKeyring, pivot, pidfdSocket, failStep } = flags;
   return {
     root: globals.root,
     warn: globals.warn,
@@ -49,10 +53,12 @@ export function createOptions(globals: Globals, id: string, flags: CreateFlags, 
     bundle,
     preserveFds,
     newKeyring,
+    pivot,
     foreground,
     cgroups: globals.cgroupManager === "cgroupfs",
     ...(config !== undefined && { config }),
     ...(consoleSocket !== undefined && { consoleSocket }),
+    ...(pidfdSocket !== undefined && { pidfdSocket }),
     ...(pidFile !== undefined && { pidFile }),
     ...(failStep !== undefined && { fault: parseFault(failStep) }),
   };

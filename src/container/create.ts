@@ -7,9 +7,9 @@ import { hasCreateHooks } from "../init/rootfs.js";
 import type { Init } from "../launch/init.js";
 import { launch, writeIdMaps } from "../launch/launch.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, quote, replaceFile } from "../linux/file.js";
-import { processStatus } from "../linux/process.js";
-import { connectUnix, listenUnix } from "../linux/socket.js";
+import { close, type Fd, quote, replaceFile, using } from "../linux/file.js";
+import { openProcess, processStatus } from "../linux/process.js";
+import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
 import { sys } from "../linux/syscall.js";
 import { copyUp } from "./copy-up.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
@@ -84,8 +84,11 @@ export function create(options: CreateOptions): Created {
     for (const type in namespaces) keep(namespaces[type]);
     const mounts = idMappedMounts(config, bundle);
     for (const name in mounts) inputs[name] = keep(mounts[name]);
-    if (options.consoleSocket !== undefined) inputs[input.console] = keep(connectConsole(options.consoleSocket));
+    if (options.consoleSocket !== undefined)
+      inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));
     inputs[input.start] = keep(listenUnix(directory.fd, START_SOCKET));
+    const pidfdSocket =
+      options.pidfdSocket === undefined ? undefined : keep(connectTo("--pidfd-socket", options.pidfdSocket));
     giveStandardStreams(config);
 
     const init = launch({
@@ -107,6 +110,7 @@ export function create(options: CreateOptions): Created {
     }
     saved = { ...saved, ready: true };
     directory.save(saved);
+    if (pidfdSocket !== undefined) sendProcess(pidfdSocket, init.pid);
     if (options.pidFile !== undefined) replaceFile(options.pidFile, String(init.pid), 0o644);
     init.go();
     init.hangUp();
@@ -189,11 +193,16 @@ function restOf({ launcher, init }: Compiled): Saved["rest"] {
   return { first: launcher.steps.length + index + 1, steps };
 }
 
-/** Connects to the socket that the caller waits for a terminal at. */
-function connectConsole(path: string): Fd {
+/** Connects to a socket that the caller waits at. */
+function connectTo(flag: string, path: string): Fd {
   try {
     return connectUnix(path);
   } catch (cause) {
-    throw new Failure(`--console-socket ${quote(path)}`, { cause });
+    throw new Failure(`${flag} ${quote(path)}`, { cause });
   }
+}
+
+/** Hands the caller a descriptor of init's process. */
+function sendProcess(socket: Fd, pid: number): void {
+  using(openProcess(pid), (process) => sendDescriptor(socket, "pidfd", process));
 }

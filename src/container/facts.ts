@@ -13,7 +13,7 @@ const ALL_CAPABILITIES = (1n << 64n) - 1n;
 /** Gathers what the compiler has to know of the host and the caller. Throws Failure where there is no root directory. */
 export function gatherFacts(
   config: Config,
-  options: Pick<CreateOptions, "id" | "preserveFds" | "newKeyring">,
+  options: Pick<CreateOptions, "id" | "preserveFds" | "newKeyring" | "pivot">,
   bundle: string,
   cgroup: CgroupFacts,
 ): Facts {
@@ -37,9 +37,18 @@ export function gatherFacts(
     permitted: permitsAll ? ALL_CAPABILITIES : permittedCapabilities(),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
+    ...(!options.pivot && { kernelMounts: kernelMounts() }),
     ...(shares && { parentMount: parentMountOf(rootfs) }),
   };
 }
+
+/** The mount points of proc and sysfs, latest first. */
+const kernelMounts = (): string[] =>
+  [...mountLines("/proc/self/mountinfo")]
+    .map(parseMount)
+    .filter(({ type }) => type === "proc" || type === "sysfs")
+    .map(({ mountPoint }) => mountPoint)
+    .reverse();
 
 /** The mount point of the mount that a path lies on. */
 function parentMountOf(path: string): string {

@@ -17,8 +17,12 @@ export interface CreateOptions extends GlobalOptions {
   readonly pidFile?: string;
   /** The socket that takes the terminal of a container that is not in the foreground. */
   readonly consoleSocket?: string;
+  /** The socket that takes a descriptor of the container's process. */
+  readonly pidfdSocket?: string;
   readonly preserveFds: number;
   readonly newKeyring: boolean;
+  /** Whether the root is changed by pivot_root(2); else it is moved. */
+  readonly pivot: boolean;
   /** Whether the container gets cgroups. */
   readonly cgroups: boolean;
   /** A step to make fail on purpose. */

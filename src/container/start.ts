@@ -70,7 +70,12 @@ function runStartHooks(directory: StateDirectory, saved: Saved): void {
   const file = `${directory.path}/${CONFIG}`;
   const config: Config = parseConfig(file, readFile(file));
   const cgroup = { version: 2, tasks: [], into: false, hierarchies: [] } as const;
-  const facts = gatherFacts(config, { id: saved.id, preserveFds: 0, newKeyring: false }, saved.bundle, cgroup);
+  const facts = gatherFacts(
+    config,
+    { id: saved.id, preserveFds: 0, newKeyring: false, pivot: true },
+    saved.bundle,
+    cgroup,
+  );
   runHooks("startContainer", config.hooks?.startContainer, {
     state: specState(saved, "created", pidInside(saved.pid)),
     join: { pid: saved.pid, types: namespaceTypes(config) },

@@ -12,9 +12,12 @@ export type Status = "creating" | "created" | "running" | "stopped";
 export function statusOf(saved: Saved | undefined): Status {
   if (saved === undefined || saved.pid === 0) return "creating";
   if (!isAlive(saved)) return "stopped";
-  if (executableOf(saved.pid)?.startsWith(`/memfd:${INIT_NAME}`) !== true) return "running";
+  if (!INIT.test(executableOf(saved.pid) ?? "")) return "running";
   return saved.ready ? "created" : "creating";
 }
+
+/** What /proc/PID/exe names while init executes fdrunc's own program: a memfd, or a file that lies nowhere. */
+const INIT = new RegExp(`^/(memfd:)?${INIT_NAME}( \\(deleted\\))?$`);
 
 /** Whether the process is the one recorded, and not a zombie. */
 export function isAlive({ pid, startTime }: Saved): boolean {

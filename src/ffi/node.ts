@@ -51,6 +51,9 @@ function place(hex: string): (block: Buffer) => void {
 const block = Buffer.alloc(64);
 const view = new DataView(block.buffer, block.byteOffset, 64);
 
+/** The arguments of the call that was made last. */
+const held: { args: readonly (Arg | undefined)[] } = { args: [] };
+
 function invoke(stub: (block: Buffer) => void, target: number, args: readonly (Arg | undefined)[]): number {
   view.setBigInt64(0, BigInt(target), true);
   for (let i = 0; i < 6; i++) {
@@ -58,6 +61,8 @@ function invoke(stub: (block: Buffer) => void, target: number, args: readonly (A
     view.setBigInt64(8 + 8 * i, BigInt.asIntN(64, BigInt(arg instanceof Uint8Array ? addressOf(arg) : arg)), true);
   }
   stub(block);
+  // Until here the collector must not free what the words point to.
+  held.args = args;
   return Number(view.getBigInt64(56, true));
 }
 

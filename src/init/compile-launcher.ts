@@ -1,7 +1,8 @@
 import type { Config } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
-import { CLONE_ARGS_SIZE, cloneArgs, NAMESPACE_FLAGS, SIGCHLD } from "./compile-spawn.js";
+import { clone } from "./clone.js";
+import { NAMESPACE_FLAGS } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
 import { wait } from "./message.js";
 
@@ -29,11 +30,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   if (between) {
     const child = b.label();
     b.about("start a process to join namespaces with");
-    const args = cloneArgs(b, "between", {
-      flags: flags("CLONE_VM", "CLONE_VFORK", "CLONE_CLEAR_SIGHAND"),
-      exitSignal: SIGCHLD,
-    });
-    b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+    clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
     b.bind(child);
     const user = joined.filter(({ type }) => type === "user");
     const others = joined.filter(({ type }) => type !== "user" && (joinsUser || type === "pid"));
@@ -45,25 +42,23 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     }
   }
 
-  const names = created.map(({ type }) => NAMESPACE_FLAGS[type]);
   // Init waits for its id maps before it executes anything, so there the runtime must not wait for that.
-  const how = ["CLONE_VM", ...(createsUser ? [] : ["CLONE_VFORK"]), ...(between ? ["CLONE_PARENT"] : [])];
-  const into = cgroup.into ? ["CLONE_INTO_CGROUP"] : [];
+  const wayOfWaiting = createsUser ? [] : ["CLONE_VFORK"];
   const child = b.label();
   const types = created.map(({ type }) => type).join(", ");
   b.about(types === "" ? "start init" : `start init in new namespaces (${types})`);
-  const args = cloneArgs(b, "init", {
-    flags: flags(...how, "CLONE_PARENT_SETTID", "CLONE_CLEAR_SIGHAND", ...into, ...names),
-    // With CLONE_PARENT the signal is the parent's own.
-    exitSignal: between ? 0 : SIGCHLD,
+  const init = {
+    name: "init",
+    flags: [...wayOfWaiting, ...created.map(({ type }) => NAMESPACE_FLAGS[type])],
     pidAddress: "pid-address",
-    cgroup: "cgroup",
-  });
+    ...(cgroup.into && { cgroup: "cgroup" }),
+    child,
+  };
   if (between) {
-    b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child });
+    clone(b, { ...init, sibling: true });
     b.about("end the process that joined namespaces");
     b.call("exit_group", [0]);
-  } else b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+  } else clone(b, { ...init, end });
 
   b.bind(child);
   if (createsUser) {

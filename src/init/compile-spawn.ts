@@ -1,5 +1,6 @@
-import type { Program, Value } from "../machine/program.js";
+import type { Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
+import { clone } from "./clone.js";
 
 /** A file to execute, by path, with its arguments (the first is its name for itself) and environment. */
 export interface ExecutableFile {
@@ -18,26 +19,6 @@ export const NAMESPACE_FLAGS: Record<string, string> = {
   network: "CLONE_NEWNET",
   cgroup: "CLONE_NEWCGROUP",
 };
-
-export const SIGCHLD = 17;
-
-/**
- * struct clone_args of clone(2).
- *
- * @param pidAddress where the kernel stores the new process's id, and `cgroup` the descriptor of its cgroup: 0 or places
- */
-export function cloneArgs(
-  b: Builder,
-  name: string,
-  how: { flags: Value; exitSignal: number; pidAddress?: string; cgroup?: string },
-): { at: string } {
-  const place = (slotName: string | undefined) => (slotName === undefined ? 0 : { place: slotName });
-  const fields = [how.flags, 0, 0, place(how.pidAddress), how.exitSignal, 0, 0, 0, 0, 0, place(how.cgroup)];
-  return b.struct(`clone:${name}`, fields);
-}
-
-/** The size of struct clone_args. */
-export const CLONE_ARGS_SIZE = 88;
 
 /** A program beside the container's own, in messages: what it is, and the JSON path that it stems from. */
 export interface Named {
@@ -65,31 +46,17 @@ export function compileSpawn(
   if (inside) {
     // A process id namespace takes in children only: a process between joins, and makes the program as its sibling.
     const child = b.label();
-    const args = cloneArgs(b, "between", {
-      flags: flags("CLONE_VM", "CLONE_VFORK", "CLONE_CLEAR_SIGHAND"),
-      exitSignal: SIGCHLD,
-    });
-    b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+    clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
     b.bind(child);
     b.slot("process");
     b.call("setns", [slot("process"), flags(...joined.map((type) => NAMESPACE_FLAGS[type]))]);
   }
   const child = b.label();
-  const args = cloneArgs(b, "child", {
-    flags: flags(
-      "CLONE_VM",
-      "CLONE_VFORK",
-      "CLONE_CLEAR_SIGHAND",
-      "CLONE_PARENT_SETTID",
-      ...(inside ? ["CLONE_PARENT"] : []),
-    ),
-    exitSignal: inside ? 0 : SIGCHLD,
-    pidAddress: "pid-address",
-  });
+  const process = { name: "child", flags: ["CLONE_VFORK"], pidAddress: "pid-address", child };
   if (inside) {
-    b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child });
+    clone(b, { ...process, sibling: true });
     b.call("exit_group", [0]);
-  } else b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+  } else clone(b, { ...process, end });
   b.bind(child);
   b.call("setpgid", [0, 0]);
   for (const name of ["stdin", "output", "program"]) b.slot(name);

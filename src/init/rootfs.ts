@@ -1,6 +1,6 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import { AT_FDCWD, type Builder, flags, openHow, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, flags, NO_PATH, openHow, slot, text } from "./builder.js";
 import { compileDevices } from "./devices.js";
 import type { Facts } from "./facts.js";
 import { send, wait } from "./message.js";
@@ -36,7 +36,8 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
     send(b, "mounted");
     wait(b);
   }
-  pivot(b, config);
+  if (facts.kernelMounts === undefined) pivot(b, config);
+  else moveRoot(b, facts.kernelMounts);
 }
 
 const bindsDev = (config: Config): boolean =>
@@ -98,6 +99,22 @@ function makeWorkingDirectory(b: Builder, config: Config): void {
   makeDirectories(b, path, "target");
   b.bind(there);
   b.done("target");
+}
+
+/**
+ * Without pivot_root(2), which a root on a ramdisk does not allow: the root file system comes to lie on "/". The host's
+ * stays below it, so what could be reached there in spite of masks is taken away first.
+ */
+function moveRoot(b: Builder, kernelMounts: readonly string[]): void {
+  for (const path of kernelMounts) {
+    b.about(`take away the host's ${quote(path)}`, "root.path");
+    b.call("umount2", [text(path), flags("MNT_DETACH")]);
+  }
+  b.about("move the root file system to the root", "root.path");
+  b.call("fchdir", [slot("root")]);
+  b.call("move_mount", [slot("root"), NO_PATH, AT_FDCWD, text("/"), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
+  b.call("chroot", [text(".")]);
+  b.call("chdir", [text("/")]);
 }
 
 function pivot(b: Builder, config: Config): void {

@@ -1,7 +1,7 @@
 import { MESSAGES, type Message } from "../init/message.js";
 import { fromCstring, viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { ECONNRESET, errnoName, errnoText } from "../linux/errno.js";
+import { ECONNRESET, ENOSYS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, writeAll } from "../linux/file.js";
 import { type Received, receive } from "../linux/socket.js";
@@ -94,5 +94,9 @@ export function failureOf({ says, from, hint, call }: ToldStep, report: Uint8Arr
   const reason = log === "" ? "" : `: ${log.replace(/^[ewi] /, "")}`;
   // A wait that met the connection's end has no errno.
   const error = errno === 0 ? "the runtime is gone" : `${errnoText(errno)} (${errnoName(errno)})`;
-  return new Failure(`${origin}${says}${place}`, { cause: `${called}${error}${reason}`, ...(hint && { hint }) });
+  const advice = errno === ENOSYS ? "Linux 5.12 or later is needed, without a filter on its mount calls" : hint;
+  return new Failure(`${origin}${says}${place}`, {
+    cause: `${called}${error}${reason}`,
+    ...(advice && { hint: advice }),
+  });
 }

@@ -1,7 +1,7 @@
 import { ffi } from "../ffi/driver.js";
 import type { IDMapping } from "../generated/config.js";
-import { Builder, flags } from "../init/builder.js";
-import { CLONE_ARGS_SIZE, cloneArgs, SIGCHLD } from "../init/compile-spawn.js";
+import { Builder } from "../init/builder.js";
+import { clone } from "../init/clone.js";
 import { C } from "../linux/constants.js";
 import { type Fd, open, writeFile } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
@@ -15,9 +15,8 @@ import { placeProgram } from "./native.js";
 export function userNamespace(uidMappings: readonly IDMapping[], gidMappings: readonly IDMapping[]): Fd {
   const b = new Builder();
   const [child, end] = [b.label(), b.label()];
-  const args = cloneArgs(b, "holder", { flags: flags("CLONE_VM", "CLONE_NEWUSER"), exitSignal: SIGCHLD });
   b.about("start a process to hold a user namespace");
-  b.call("clone3", [args, CLONE_ARGS_SIZE], { zero: child, on: { "*": end }, then: end });
+  clone(b, { name: "holder", flags: ["CLONE_NEWUSER"], child, end });
   b.bind(child);
   // Until it is killed: it exists only so that its namespace can be given maps and be opened.
   b.call("ppoll", [0, 0, 0, 0, 8], { on: { "*": "next" } });
