@@ -1,0 +1,50 @@
+import { readFileSync, statSync } from "node:fs";
+import { Failure } from "../linux/failure.js";
+import { quote, replaceFile } from "../linux/file.js";
+import type { Digest } from "./digest.js";
+
+/** The ways to keep layers. */
+export type StoreKind = "overlay" | "copy";
+
+/** What the store knows of a bundle; it lies in the bundle's own directory there. */
+export interface BundleRecord {
+  /** A bundle that is not "made" is removed by the next command, unless the process that works on it still runs. */
+  state: "making" | "made" | "removing";
+  /** Where the bundle is, or will be; absolute. */
+  path: string;
+  /** Where it is made before it is moved there. */
+  temporary: string;
+  /** Tells the bundle's directory from others, wherever it is; undefined before it is there. */
+  identity: string | undefined;
+  store: StoreKind;
+  /** The image's name, or what stands for it. */
+  image: string;
+  /** The layers' chain IDs, from the lowest to the topmost. */
+  layers: readonly Digest[];
+  /** When it was made, in ISO 8601. */
+  created: string;
+}
+
+const NAME = "bundle.json";
+
+/** Writes a bundle's record. Throws SyscallError. */
+export function saveRecord(own: string, record: BundleRecord): void {
+  replaceFile(`${own}/${NAME}`, JSON.stringify(record), 0o600);
+}
+
+/** Reads a bundle's record; undefined where there is none yet. Throws Failure. */
+export function loadRecord(own: string): BundleRecord | undefined {
+  const path = `${own}/${NAME}`;
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new Failure(quote(path), { cause: error });
+  }
+}
+
+/** What stays the same when a directory is moved, and through restarts of the machine; undefined where there is none. */
+export function identityOf(path: string): string | undefined {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return status === undefined ? undefined : `${status.ino}-${status.birthtimeNs}`;
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, realpathSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { Failure } from "../linux/failure.js";
+import { quote } from "../linux/file.js";
+import { bundleConfig } from "./bundle-config.js";
+import { identityOf, type StoreKind } from "./bundle-record.js";
+import { causeOf } from "./cause.js";
+import type { Image } from "./image.js";
+import { findUser } from "./image-user.js";
+import { formatPlatform, HOST } from "./platform.js";
+import { readImage } from "./read-image.js";
+import type { LockedBundle, StoreDirectory } from "./store-directory.js";
+import { Tarball } from "./tarball.js";
+import type { Task } from "./task.js";
+import { makeVolumes } from "./volumes.js";
+
+/** What to make a bundle of, and where. */
+export interface Order {
+  /** The tarball's path, "-" for standard input. */
+  tarball: string;
+  /** Which of several images. */
+  name: string | undefined;
+  /** The bundle's directory; must not exist, or be empty. By default it is named after the image. */
+  output: string | undefined;
+  /** The kind of store; by default the best that works. */
+  store: StoreKind | undefined;
+}
+
+/**
+ * Makes a bundle of a tarball. It is made beside the directory that it shall be, and moved there when it is complete:
+ * there is all of it, or nothing. Returns its path. Throws Failure, and what ends the task.
+ */
+export async function makeBundle(store: StoreDirectory, order: Order, task: Task): Promise<string> {
+  const source = order.tarball === "-" ? "standard input" : quote(order.tarball);
+  let tarball: Tarball | undefined;
+  try {
+    tarball = await Tarball.open(order.tarball, store.spool, task);
+    const image = readImage(tarball, order.name);
+    warnOfPlatform(image, task);
+    return await make(image, store, order, task);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw error instanceof OutputFailure ? error : new Failure(source, { cause: causeOf(error) });
+  } finally {
+    tarball?.close();
+  }
+}
+
+/** What is wrong with where the bundle shall be, not with what it is made of. */
+class OutputFailure extends Failure {}
+
+async function make(image: Image, store: StoreDirectory, order: Order, task: Task): Promise<string> {
+  const name = nameOf(image, order.tarball);
+  const path = freePath(order.output ?? name);
+  const temporary = `${dirname(path)}/.${basename(path)}.${randomUUID()}`;
+  const bundle = store.begin({
+    state: "making",
+    path,
+    temporary,
+    identity: undefined,
+    store: store.choose(order.store, task.warn),
+    image: image.names[0] ?? name,
+    layers: image.layers.map(({ chainId }) => chainId),
+    created: new Date().toISOString(),
+  });
+  try {
+    await fill(image, store, bundle, name, task);
+    task.signal.throwIfAborted();
+    renameSync(temporary, path);
+    store.complete(bundle);
+    return path;
+  } catch (error) {
+    store.discard(bundle);
+    throw error;
+  }
+}
+
+/** Makes all that a bundle consists of, in its temporary directory. */
+async function fill(
+  image: Image,
+  store: StoreDirectory,
+  bundle: LockedBundle,
+  name: string,
+  task: Task,
+): Promise<void> {
+  const { temporary } = bundle.record;
+  const rootfs = `${temporary}/rootfs`;
+  // Set-id programs and devices in the root file system are not for the host's users.
+  mkdirSync(temporary, 0o700);
+  store.update(bundle, { identity: identityOf(temporary) });
+  mkdirSync(rootfs, 0o755);
+  await store.store(bundle.record.store).assemble(image.layers, { own: bundle.own, rootfs }, task);
+  const user = findUser(rootfs, image.config.user);
+  const volumes = makeVolumes(temporary, image.config.volumes);
+  const config = bundleConfig(image.config, user, volumes, name, task.warn);
+  writeFileSync(`${temporary}/config.json`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
+}
+
+/** The absolute path of a directory to be. Throws OutputFailure where something is there already, or it cannot be. */
+function freePath(output: string): string {
+  const directory = resolve(output);
+  let path: string;
+  try {
+    path = `${realpathSync(dirname(directory)).replace(/^\/$/, "")}/${basename(directory)}`;
+  } catch (error) {
+    throw new OutputFailure(quote(output), { cause: causeOf(error) });
+  }
+  if (entriesIn(path) > 0) throw new OutputFailure(quote(output), { cause: "it exists already and is not empty" });
+  return path;
+}
+
+function entriesIn(path: string): number {
+  try {
+    return readdirSync(path).length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw new OutputFailure(quote(path), { cause: causeOf(error) });
+  }
+}
+
+/** What an image is called in short, "busybox" for "docker.io/library/busybox:1.36"; else after its tarball. */
+function nameOf(image: Image, tarball: string): string {
+  // A name without any of these is a tag alone.
+  const name = image.names.find((candidate) => /[:/@]/.test(candidate));
+  if (name !== undefined) return basename(name.replace(/(:[^/]*)?(@.*)?$/, ""));
+  return tarball === "-" ? "image" : basename(tarball).replace(/(\.tar)?(\.(gz|zst|tgz))?$/, "") || "image";
+}
+
+function warnOfPlatform({ config: { os, architecture, variant } }: Image, task: Task): void {
+  if (os !== "" && os !== HOST.os) throw new Failure(`the image is for ${os}, not for ${HOST.os}`);
+  if (architecture === "" || architecture === HOST.architecture) return;
+  task.warn(`the image is for ${formatPlatform({ os, architecture, variant })}, this machine is ${HOST.architecture}`);
+}

@@ -1,0 +1,106 @@
+import { closeSync, mkdirSync, openSync, rmdirSync } from "node:fs";
+import { cstring, fromCstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import { EINVAL, errnoName, errnoText } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import { type Fd, quote } from "../linux/file.js";
+import { attempt, must, sys } from "../linux/syscall.js";
+
+/** The directories of an overlay file system, and its further options; overlayfs.rst in the kernel's documentation. */
+export interface Overlay {
+  /** From the topmost to the lowest; at least one. */
+  lower: readonly string[];
+  upper: string;
+  work: string;
+  /** "volatile", "index=off". */
+  options: readonly string[];
+}
+
+const MOUNT = "mount an overlay file system";
+
+/**
+ * Mounts an overlay file system at no place: the descriptor is all there is of it, and it is gone when that is closed.
+ * Throws OverlayError.
+ */
+export function mountOverlay(overlay: Overlay): Fd {
+  const context = must("fsopen", "open file system overlay", attempt("fsopen", cstring("overlay"), C.FSOPEN_CLOEXEC));
+  try {
+    for (const directory of overlay.lower) {
+      const result = setOption(context, "lowerdir+", directory);
+      if (result === -EINVAL) return mountOverlayByPage(overlay);
+      check(context, `layer ${quote(directory)}`, result);
+    }
+    const { upper, work, options } = overlay;
+    for (const option of [`upperdir=${upper}`, `workdir=${work}`, ...options]) {
+      const [key, value] = option.split(/=(.*)/s);
+      check(context, option, setOption(context, key, value));
+    }
+    check(context, MOUNT, attempt("fsconfig", context, C.FSCONFIG_CMD_CREATE, null, null, 0));
+    return sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0);
+  } finally {
+    closeSync(context);
+  }
+}
+
+/** An overlay file system that the kernel does not mount. */
+export class OverlayError extends Failure {
+  /** @param told what the kernel says beside the error's number, or "" */
+  constructor(
+    what: string,
+    readonly errno: number,
+    told: string,
+  ) {
+    super(what, { cause: `${errnoText(errno)} (${errnoName(errno)})`, hint: told === "" ? undefined : told });
+  }
+}
+
+function setOption(context: Fd, key: string, value: string | undefined): number {
+  if (value === undefined) return attempt("fsconfig", context, C.FSCONFIG_SET_FLAG, cstring(key), null, 0);
+  return attempt("fsconfig", context, C.FSCONFIG_SET_STRING, cstring(key), cstring(value), 0);
+}
+
+/** Throws Failure for a negative result, with what the kernel says through the context, as fsopen(2) has it. */
+function check(context: Fd, what: string, result: number): void {
+  if (result >= 0) return;
+  const message = new Uint8Array(1024);
+  const length = attempt("read", context, message, message.length);
+  const told = fromCstring(message.subarray(0, Math.max(length, 0))).replace(/^\w overlay: /, "");
+  throw new OverlayError(what, -result, told.trim());
+}
+
+/**
+ * The same for kernels before 6.5, which know no option "lowerdir+": all options in the one page that mount(2) takes.
+ * The directories stand in it by their descriptors, so that many fit in. It is mounted in the work directory's parent
+ * for a moment.
+ */
+export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd {
+  const opened: Fd[] = [];
+  const place = `${work}.mount`;
+  const byDescriptor = (directory: string) => {
+    opened.push(openSync(directory, C.O_PATH | C.O_DIRECTORY));
+    return `/proc/self/fd/${opened.at(-1)}`;
+  };
+  mkdirSync(place);
+  try {
+    const layers = lower.map(byDescriptor).join(":");
+    const directories = [`lowerdir=${layers}`, `upperdir=${byDescriptor(upper)}`, `workdir=${byDescriptor(work)}`];
+    const page = cstring([...directories, ...options].join(","));
+    if (page.length > 4096) throw new Failure(`${lower.length} layers`, { cause: "this kernel takes fewer" });
+    const result = attempt("mount", cstring("overlay"), cstring(place), cstring("overlay"), 0, page);
+    if (result < 0) throw new OverlayError(MOUNT, -result, "");
+    try {
+      return sys("open_tree", C.AT_FDCWD, cstring(place), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
+    } finally {
+      sys("umount2", cstring(place), C.MNT_DETACH);
+    }
+  } finally {
+    for (const fd of opened) closeSync(fd);
+    rmdirSync(place);
+  }
+}
+
+/** Attaches a mount that is at no place yet. Throws SyscallError. */
+export function attach(mount: Fd, path: string): void {
+  const result = attempt("move_mount", mount, cstring(""), C.AT_FDCWD, cstring(path), C.MOVE_MOUNT_F_EMPTY_PATH);
+  must("move_mount", `mount on ${quote(path)}`, result);
+}

@@ -1,0 +1,198 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { Failure } from "../linux/failure.js";
+import { type Fd, quote } from "../linux/file.js";
+import { type BundleRecord, identityOf, loadRecord, type StoreKind, saveRecord } from "./bundle-record.js";
+import { CopyStore } from "./copy-store.js";
+import { claim, claimNew, lock } from "./lock.js";
+import { OverlayStore } from "./overlay-store.js";
+import { removeTree } from "./remove-tree.js";
+import type { Store } from "./store.js";
+
+/** A bundle as the store has it. */
+export interface StoredBundle {
+  /** Its own directory in the store. */
+  own: string;
+  record: BundleRecord;
+}
+
+/** A bundle that this process works on. */
+export interface LockedBundle extends StoredBundle {
+  fd: Fd;
+}
+
+/**
+ * The directory that holds everything kept for bundles:
+ *
+ *     bundles/<id>/   a bundle's record and what only it needs; locked by the process that makes or removes it
+ *     overlay/        layers, each locked as long as it is being unpacked
+ *     trash/          what is being removed
+ *     lock            locked for moments, for looking at several of these at once
+ *
+ * Whatever is locked belongs to a process that runs. The rest, where it is not complete, was left by one that was killed.
+ */
+export class StoreDirectory {
+  private readonly overlay: OverlayStore;
+  private readonly stores: Readonly<Record<StoreKind, Store>>;
+
+  /** Makes the directory if there is none, and clears away what commands that were killed left. */
+  constructor(
+    private readonly path: string,
+    private readonly warn: (message: string) => void,
+  ) {
+    for (const name of ["bundles", "trash"]) mkdirSync(`${path}/${name}`, { recursive: true, mode: 0o700 });
+    this.overlay = new OverlayStore(`${path}/overlay`);
+    this.stores = { overlay: this.overlay, copy: new CopyStore() };
+    this.repair();
+  }
+
+  /**
+   * The kind of store to use: the one that is asked for, else the best that works here. Throws Failure where what is
+   * asked for does not work; `tell` is told where that is why another is chosen.
+   */
+  choose(asked: StoreKind | undefined, tell: (message: string) => void): StoreKind {
+    if (asked === "copy") return asked;
+    try {
+      this.overlay.probe();
+      return "overlay";
+    } catch (error) {
+      if (asked !== undefined) throw error;
+      tell(`the root file system is a full copy: ${(error as Error).message}`);
+      return "copy";
+    }
+  }
+
+  /** The bundles that are complete, by their paths. */
+  bundles(): StoredBundle[] {
+    return this.all()
+      .flatMap(({ own, record }) => (record?.state === "made" ? [{ own, record }] : []))
+      .sort((a, b) => (a.record.path < b.record.path ? -1 : 1));
+  }
+
+  store(kind: StoreKind): Store {
+    return this.stores[kind];
+  }
+
+  /** Begins a bundle. Whoever gets it calls `complete` or `discard`. */
+  begin(record: BundleRecord): LockedBundle {
+    return this.exclusively(() => {
+      const own = `${this.path}/bundles/${randomUUID()}`;
+      const fd = claimNew(own);
+      if (fd === undefined) throw new Failure(quote(own), { cause: "it is gone at once" });
+      saveRecord(own, record);
+      return { own, record, fd };
+    });
+  }
+
+  /** Changes a bundle's record. Layers that it names are kept from then on. */
+  update(bundle: LockedBundle, change: Partial<BundleRecord>): void {
+    bundle.record = { ...bundle.record, ...change };
+    this.exclusively(() => saveRecord(bundle.own, bundle.record));
+  }
+
+  /** Removes a complete bundle. Throws Failure where it is in use, or being removed already. */
+  remove({ own, record }: StoredBundle): void {
+    const fd = claim(own);
+    if (fd === undefined) throw new Failure(quote(record.path), { cause: "another command is at work on it" });
+    const bundle = { own, record, fd };
+    try {
+      this.store(record.store).release({ own, rootfs: `${record.path}/rootfs` }, record.layers);
+      this.update(bundle, { state: "removing" });
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    this.discard(bundle);
+  }
+
+  /** Removes all there is of a bundle, complete or not, and layers that were only for it. */
+  discard(bundle: LockedBundle): void {
+    this.removeAll(bundle);
+    this.prune();
+  }
+
+  private repair(): void {
+    const left = this.exclusively(() =>
+      this.all().flatMap(({ own, record }) => {
+        const fd = record?.state === "made" ? undefined : claim(own);
+        return fd === undefined ? [] : [{ own, record, fd }];
+      }),
+    );
+    for (const { own, record, fd } of left) {
+      // Killed at the very last step.
+      if (record?.state === "making" && record.identity !== undefined && identityOf(record.path) === record.identity) {
+        this.update({ own, record, fd }, { state: "made" });
+        closeSync(fd);
+        continue;
+      }
+      try {
+        this.removeAll({ own, record, fd });
+      } catch (error) {
+        // It stays for the next command, and hinders nothing.
+        this.warn(`what is left of a bundle in ${quote(own)} is not removed: ${(error as Error).message}`);
+      }
+    }
+    this.prune();
+  }
+
+  /** Completes a bundle that is where it shall be. */
+  complete(bundle: LockedBundle): void {
+    this.update(bundle, { state: "made" });
+    closeSync(bundle.fd);
+  }
+
+  /** A directory for files that have no name for longer than a moment. */
+  get spool(): string {
+    return this.trash;
+  }
+
+  private get trash(): string {
+    return `${this.path}/trash`;
+  }
+
+  private removeAll({ own, record, fd }: { own: string; record: BundleRecord | undefined; fd: Fd }): void {
+    try {
+      if (record !== undefined) {
+        for (const path of [record.temporary, record.path]) {
+          // Another directory may be in its place by now.
+          if (path === record.path && identityOf(path) !== record.identity) continue;
+          this.store(record.store).release({ own, rootfs: `${path}/rootfs` }, record.layers);
+          removeTree(Buffer.from(path));
+        }
+      }
+      removeTree(Buffer.from(own));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  private prune(): void {
+    this.exclusively(() => {
+      const records = this.all().flatMap(({ record }) => record ?? []);
+      for (const [kind, store] of Object.entries(this.stores)) {
+        const needed = new Set(records.flatMap((record) => (record.store === kind ? record.layers : [])));
+        store.prune((chainId) => needed.has(chainId), this.trash);
+      }
+    });
+    for (const name of readdirSync(this.trash)) removeTree(Buffer.from(`${this.trash}/${name}`));
+  }
+
+  /** All bundles, also those that are not complete. */
+  private all(): { own: string; record: BundleRecord | undefined }[] {
+    const directory = `${this.path}/bundles`;
+    return readdirSync(directory).map((id) => ({
+      own: `${directory}/${id}`,
+      record: loadRecord(`${directory}/${id}`),
+    }));
+  }
+
+  private exclusively<T>(act: () => T): T {
+    const fd = openSync(`${this.path}/lock`, "a", 0o600);
+    try {
+      lock(fd);
+      return act();
+    } finally {
+      closeSync(fd);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { posix } from "node:path";
+import { copyUp } from "../container/copy-up.js";
+import { C } from "../linux/constants.js";
+import { ENOENT } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
+import { openat2, quote, using } from "../linux/file.js";
+import { SyscallError } from "../linux/syscall.js";
+import type { Volume } from "./bundle-config.js";
+
+/**
+ * Makes a directory in the bundle for each of an image's volumes, with what the image has there: data of the program
+ * that outlives the container and is no part of its root file system. Throws Failure.
+ */
+export function makeVolumes(bundle: string, destinations: readonly string[]): Volume[] {
+  if (destinations.length > 0) mkdirSync(`${bundle}/volumes`, 0o700);
+  return destinations.map((destination, i) => {
+    const source = `volumes/${i}`;
+    try {
+      makeVolume(`${bundle}/rootfs`, destination, `${bundle}/${source}`);
+    } catch (cause) {
+      throw new Failure(`volume ${quote(destination)}`, { cause });
+    }
+    return { destination: posix.join("/", destination), source };
+  });
+}
+
+function makeVolume(rootfs: string, destination: string, path: string): void {
+  mkdirSync(path, 0o755);
+  const target = openSync(path, C.O_RDONLY | C.O_DIRECTORY);
+  const root = openSync(rootfs, C.O_PATH | C.O_DIRECTORY);
+  try {
+    using(openat2(root, destination, C.O_PATH | C.O_DIRECTORY, C.RESOLVE_IN_ROOT), (source) => copyUp(source, target));
+  } catch (error) {
+    // The image has nothing there.
+    if (!(error instanceof SyscallError) || error.errno !== ENOENT) throw error;
+  } finally {
+    closeSync(root);
+    closeSync(target);
+  }
+}
