@@ -24,15 +24,19 @@ export function withFault({ launcher, init }: Compiled, { number, errno }: Fault
     throw new Failure(`--fail-step ${number}:${errno}`, { cause: `the steps are numbered from 1 to ${total}` });
   const inLauncher = number <= launcher.steps.length;
   return inLauncher
-    ? { launcher: failAt(launcher, number - 1, errno), init }
-    : { launcher, init: failAt(init, number - 1 - launcher.steps.length, errno) };
+    ? { launcher: failAt(launcher, number - 1, errno, true), init }
+    : { launcher, init: failAt(init, number - 1 - launcher.steps.length, errno, false) };
 }
 
-function failAt(program: Program, index: number, errno: string): Program {
-  const steps = [...program.steps];
-  const { says, from, hint } = steps[index];
+/** @param returns whether a step that hands its error to the runtime, in whose process it is made, still does so */
+function failAt(program: Program, index: number, errno: string, returns: boolean): Program {
+  const step = program.steps[index];
+  const { says, from, hint } = step;
   const told = { says, ...(from !== undefined && { from }), ...(hint !== undefined && { hint }) };
-  const step = steps[index];
-  steps[index] = "call" in step ? { call: step.call, args: [], fault: errno, ...told } : { fail: errno, ...told };
+  const steps = [...program.steps];
+  if ("call" in step) {
+    const any = returns ? step.on?.["*"] : undefined;
+    steps[index] = { call: step.call, args: [], fault: errno, ...(any !== undefined && { on: { "*": any } }), ...told };
+  } else steps[index] = { fail: errno, ...told };
   return { ...program, steps };
 }

@@ -84,9 +84,11 @@ function receiveEnd(socket: Fd): Received {
 export const stepOf = (report: Uint8Array): number => viewOf(report).getUint32(0, true);
 
 /** The failure that a program's report tells of; `number` is told where the step is one of those that `plan` prints. */
-export function failureOf({ says, from, hint, call }: ToldStep, report: Uint8Array, number?: number): Failure {
-  const errno = viewOf(report).getUint32(4, true);
-  const log = fromCstring(report.subarray(8)).trim();
+export const failureOf = (step: ToldStep, report: Uint8Array, number?: number): Failure =>
+  stepFailure(step, viewOf(report).getUint32(4, true), number, fromCstring(report.subarray(8)).trim());
+
+/** The failure of a step; `log` is what its mount context has to say. */
+export function stepFailure({ says, from, hint, call }: ToldStep, errno: number, number?: number, log = ""): Failure {
   const origin = from === undefined ? "" : `${from}: `;
   const place = number === undefined ? "" : ` (step ${number})`;
   const called = call === undefined ? "" : `${call}: `;

@@ -7,9 +7,9 @@ import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, using, writeFile } from "../linux/file.js";
 import { socketPair } from "../linux/socket.js";
-import { attempt, must, sys } from "../linux/syscall.js";
+import { attempt, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
-import { Init } from "./init.js";
+import { Init, stepFailure } from "./init.js";
 import { sealedExecutable } from "./memfd.js";
 import { placeProgram } from "./native.js";
 import { idMap } from "./user-namespace.js";
@@ -60,7 +60,7 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
       launcherSlots["pid-address"] = ffi.addressOf(pid);
       if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
       const started = ffi.call(placeProgram(launcher, launcherSlots));
-      must("clone3", launcher.steps[0].says, started);
+      if (started < 0) throw stepFailure(launcher.steps[0], -started, 1);
       const id = viewOf(pid).getInt32(0, true);
       // The process between, where there was one: it has made init, or told why not.
       if (started !== id) sys("wait4", started, 0, 0, 0);

@@ -47,21 +47,21 @@ export function assemble(
   // Labels are the steps' own indices, then the end, then the failure's report.
   const end = steps.length;
   const failure = end + 1;
-  const places: number[] = [];
+  const places = new Int32Array(failure + 1);
   const column = arch === "x86_64" ? 0 : 1;
 
   for (let index = 0; index < end; index++) {
     const step = steps[index];
-    places.push(asm.length);
-    asm.reserve();
+    places[index] = asm.length;
+    if (asm.length > asm.enough) asm.grow();
     if ("call" in step) emitCall(asm, data, step, index, failure, first + index, column);
     else emitOther(asm, data, step, index, failure, first + index);
   }
-  places.push(asm.length);
-  asm.reserve();
+  places[end] = asm.length;
+  asm.grow();
   if (placement.ending === "return") asm.return();
   else emitExit(asm, data, 0, column);
-  places.push(asm.length);
+  places[failure] = asm.length;
   emitFailure(asm, data, program, column);
   asm.resolve(places);
 
@@ -117,9 +117,11 @@ function emitCall(
   column: 0 | 1,
 ): void {
   if (fault !== undefined) {
-    asm.step(number);
+    const any = on?.["*"];
+    // Code that returns leaves the caller's registers alone.
+    if (any === undefined) asm.step(number);
     asm.result(-numberOf(fault));
-    asm.jump(failure);
+    asm.jump(any === undefined ? failure : placeOf(any, index));
     return;
   }
   setOperands(asm, data, args);
@@ -190,7 +192,7 @@ function joinedBits(flags: string, numbers: Record<ConstantName, number>): numbe
 class Data {
   /** Bytes of zeroed memory so far. */
   zeroed = 0;
-  private bytes = new Uint8Array(16384);
+  private bytes = new Uint8Array(2048);
   private view = viewOf(this.bytes);
   private length = 0;
   private readonly names = new Map<string, number>();

@@ -111,6 +111,9 @@ export interface Calling {
 
 let busybox: string | undefined;
 
+/** Processes that Node waits for by itself. */
+const started = new Set<ChildProcess>();
+
 /** A place for one test: a bundle, a directory for the containers' state, cgroups; checked and removed at its end. */
 export class Scene {
   /** All else lies in it; everybody may enter. */
@@ -122,7 +125,7 @@ export class Scene {
   /** What `write` wrote last. */
   config: FullConfig;
   private readonly mountsBefore: string[];
-  private readonly started = new Set<ChildProcess>();
+  private readonly ends: Promise<unknown>[] = [];
   private calls = 0;
 
   constructor() {
@@ -181,14 +184,15 @@ export class Scene {
     const { files, command, options } = this.prepare(args, calling);
     const child = spawn(command[0], command.slice(1), options as SpawnOptions);
     for (const fd of files.fds) closeSync(fd);
-    this.started.add(child);
+    started.add(child);
     const ended = new Promise<Result>((resolve, reject) => {
       child.on("error", reject);
       child.on("exit", (status) => {
-        this.started.delete(child);
+        started.delete(child);
         resolve(new Result(status, files));
       });
     });
+    this.ends.push(ended);
     return { child, ended };
   }
 
@@ -253,7 +257,7 @@ export class Scene {
 
   /** Processes that became this one's children; those that ended are reaped. */
   private processes(): number[] {
-    const own = new Set([...this.started].map(({ pid }) => pid));
+    const own = new Set([...started].map(({ pid }) => pid));
     return children().filter((pid) => !own.has(pid) && !reap(pid));
   }
 
@@ -263,8 +267,9 @@ export class Scene {
   }
 
   /** Ends what the test has left behind, asserts that nothing is left then, and removes the scene. */
-  finish(): void {
-    for (const child of this.started) child.kill("SIGKILL");
+  async finish(): Promise<void> {
+    for (const child of started) child.kill("SIGKILL");
+    await Promise.allSettled(this.ends);
     try {
       for (const id of entries(this.state)) this.fdrunc(["delete", "--force", id]).succeeds();
       this.assertNothingLeft();
