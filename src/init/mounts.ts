@@ -87,6 +87,10 @@ function openDirectory(b: Builder, path: readonly string[], resolve = ""): void 
   b.bind(opened);
 }
 
+const SET_STRING = flags("FSCONFIG_SET_STRING");
+const SET_FLAG = flags("FSCONFIG_SET_FLAG");
+const CMD_CREATE = flags("FSCONFIG_CMD_CREATE");
+
 /** Creates a file system with its options and leaves it, attached nowhere, in a slot. */
 export function createFileSystem(
   b: Builder,
@@ -99,17 +103,17 @@ export function createFileSystem(
   const context = slot("context");
   const names = [...attributes];
   b.call("fsopen", [text(type), flags("FSOPEN_CLOEXEC")], { into: "context" });
-  b.call("fsconfig", [context, flags("FSCONFIG_SET_STRING"), text("source"), text(source), 0]);
-  if (names.includes("MOUNT_ATTR_RDONLY")) b.call("fsconfig", [context, flags("FSCONFIG_SET_FLAG"), text("ro"), 0, 0]);
+  b.call("fsconfig", [context, SET_STRING, text("source"), text(source), 0]);
+  if (names.includes("MOUNT_ATTR_RDONLY")) b.call("fsconfig", [context, SET_FLAG, text("ro"), 0, 0]);
   for (const option of options) {
     const equals = option.indexOf("=");
-    if (equals < 0) b.call("fsconfig", [context, flags("FSCONFIG_SET_FLAG"), text(option), 0, 0]);
+    if (equals < 0) b.call("fsconfig", [context, SET_FLAG, text(option), 0, 0]);
     else {
       const [key, value] = [text(option.slice(0, equals)), text(option.slice(equals + 1))];
-      b.call("fsconfig", [context, flags("FSCONFIG_SET_STRING"), key, value, 0]);
+      b.call("fsconfig", [context, SET_STRING, key, value, 0]);
     }
   }
-  b.call("fsconfig", [context, flags("FSCONFIG_CMD_CREATE"), 0, 0, 0]);
+  b.call("fsconfig", [context, CMD_CREATE, 0, 0, 0]);
   b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into });
   b.done("context");
   b.store(-1, "context");
@@ -173,9 +177,13 @@ function changeAttributes(b: Builder, { set, clear }: Attributes, recursive: boo
   if (set.size + clear.size > 0) setAttributes(b, "mount", { set, clear, recursive });
 }
 
-/** Sets propagation, once the mount has its place (moving it below a shared mount would undo it), and closes both. */
-function finish(b: Builder, { options }: Job, mount: string): void {
+/** Sets propagation: once the mount has its place, since moving it below a shared mount would undo it. */
+function spread(b: Builder, { options }: Job, mount: string): void {
   for (const { type, recursive } of options.propagation) setAttributes(b, mount, { propagation: type, recursive });
+}
+
+function finish(b: Builder, job: Job, mount: string): void {
+  spread(b, job, mount);
   b.done("target");
   if (mount !== "proc") b.done(mount);
 }
@@ -199,7 +207,7 @@ function remount(b: Builder, job: Job): void {
     b.done("context");
     b.store(-1, "context");
   }
-  for (const { type, recursive } of options.propagation) setAttributes(b, "mount", { propagation: type, recursive });
+  spread(b, job, "mount");
   b.done("mount");
 }
 
@@ -226,11 +234,10 @@ function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts):
       const named = controllers.some((name) => name.startsWith("name="));
       createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, options.own.set, "mount");
     } else bindCgroup(b, path, options.own);
-    b.call("openat2", [slot("cgroups"), text(directory), ...openHow("O_PATH|O_CLOEXEC", "RESOLVE_BENEATH")], {
-      into: "target",
-    });
-    attach(b, "mount", "target");
-    finish(b, job, "mount");
+    // In a file system that is just this program's a name leads nowhere else.
+    b.call("move_mount", [slot("mount"), NO_PATH, slot("cgroups"), text(directory), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
+    spread(b, job, "mount");
+    b.done("mount");
     // Controllers mounted together are also found by their own names.
     for (const name of controllers)
       if (name !== directory && !name.startsWith("name="))

@@ -45,15 +45,11 @@ export function makeFile(b: Builder, path: readonly string[], into: string): voi
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into });
 }
 
+const BY_DESCRIPTOR = flags("MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
+
 /** Attaches the mount in slot `mount` where slot `target` points. */
 export function attach(b: Builder, mount: string, target: string): void {
-  b.call("move_mount", [
-    slot(mount),
-    NO_PATH,
-    slot(target),
-    NO_PATH,
-    flags("MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH"),
-  ]);
+  b.call("move_mount", [slot(mount), NO_PATH, slot(target), NO_PATH, BY_DESCRIPTOR]);
 }
 
 /** Changes the attributes of the mount in a slot: names to set and to clear, a propagation type. mount_setattr(2) */

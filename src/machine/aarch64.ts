@@ -85,7 +85,7 @@ export class Aarch64Assembler extends Code implements Assembler {
     this.emit(0xd65f03c0);
   }
 
-  resolve(labels: readonly number[]): void {
+  resolve(labels: Int32Array): void {
     const { words } = this;
     for (const [at, kind, label] of this.toLabels) {
       const distance = labels[label] - at;

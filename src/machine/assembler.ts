@@ -31,7 +31,7 @@ export interface Assembler extends Code {
   /** Returns the last result to the caller of the code. */
   return(): void;
   /** Writes the distances that were left open, now that the labels' places (indices of words) are known. */
-  resolve(labels: readonly number[]): void;
+  resolve(labels: Int32Array): void;
 }
 
 /** More words than the code of any step takes. */
@@ -42,7 +42,7 @@ const LARGEST_STEP = 256;
  * array is the cheapest that an interpreted engine can do; the work is done some thousand times a container.
  */
 export class Code {
-  words = new Int32Array(8192);
+  words = new Int32Array(1024);
   /** How many words are written. */
   length = 0;
 
@@ -50,12 +50,15 @@ export class Code {
   readonly operands: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
   readonly loads: boolean[] = [false, false, false, false, false, false];
 
-  /** Makes room for a step's instructions. */
-  reserve(): void {
-    if (this.length + LARGEST_STEP <= this.words.length) return;
+  /** Up to this length there is room for a step's instructions without growing. */
+  enough = this.words.length - LARGEST_STEP;
+
+  /** Makes more room. */
+  grow(): void {
     const larger = new Int32Array(this.words.length * 2);
     larger.set(this.words);
     this.words = larger;
+    this.enough = larger.length - LARGEST_STEP;
   }
 
   finish(): Uint8Array {

@@ -96,7 +96,10 @@ export class X86Assembler extends Code implements Assembler {
   }
 
   storeResult(address: number): void {
-    this.reach(STORE_RAX, address);
+    const { words, length: at } = this;
+    words[at] = STORE_RAX;
+    words[at + 1] = address - this.origin - at * 4 - 8;
+    this.length = at + 2;
   }
 
   jump(label: number): void {
@@ -109,8 +112,12 @@ export class X86Assembler extends Code implements Assembler {
   }
 
   jumpIfErrno(errno: number, label: number): void {
-    this.put(CMP_RAX, -errno);
-    this.lead(JE, label);
+    const { words, length: at } = this;
+    words[at] = CMP_RAX;
+    words[at + 1] = -errno;
+    words[at + 2] = JE;
+    this.toLabels.push(at + 3, label);
+    this.length = at + 4;
   }
 
   jumpIfZero(label: number): void {
@@ -135,7 +142,7 @@ export class X86Assembler extends Code implements Assembler {
     this.words[this.length++] = RET;
   }
 
-  resolve(labels: readonly number[]): void {
+  resolve(labels: Int32Array): void {
     const { words, toLabels } = this;
     for (let i = 0; i < toLabels.length; i += 2) words[toLabels[i]] = (labels[toLabels[i + 1]] - toLabels[i] - 1) * 4;
   }
