@@ -39,8 +39,10 @@ const WAITING = "accept4";
 /**
  * Creates a container (runtime.md, "Create"): everything up to the wait for `start`. The container's directory stays
  * locked. Throws Failure, with nothing left behind.
+ *
+ * @param meanwhile what else there is to do: it is done while init works
  */
-export function create(options: CreateOptions): Created {
+export function create(options: CreateOptions, meanwhile?: () => void): Created {
   const { config, text, bundle, rootfs, cgroups, compiled } = plan(options);
   requireConsole(config, options);
   const undo = new Undo();
@@ -103,6 +105,9 @@ export function create(options: CreateOptions): Created {
     saved = { ...saved, pid: init.pid, startTime: processStatus(init.pid)?.startTime ?? 0 };
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) directory.save(saved);
+    if (makesUserNamespace(config)) writeIdMaps(init.pid, config);
+    init.go();
+    meanwhile?.();
     const terminal = converse(init, config, saved);
     if (config.process !== undefined) {
       if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);
@@ -131,12 +136,11 @@ function requireConsole({ process }: Config, { consoleSocket, foreground }: Crea
     throw new Failure("--console-socket", { cause: "process.terminal is not set" });
 }
 
+const makesUserNamespace = ({ linux }: Config): boolean =>
+  linux?.namespaces?.some(({ type, path }) => type === "user" && !path) ?? false;
+
 /** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
 function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
-  if (config.linux?.namespaces?.some(({ type, path }) => type === "user" && !path)) {
-    writeIdMaps(init.pid, config);
-    init.go();
-  }
   let terminal: Fd | undefined;
   let copyFrom: Fd | undefined;
   for (;;) {

@@ -1,3 +1,4 @@
+import type { SignalPipe } from "../launch/signal-pipe.js";
 import { C } from "../linux/constants.js";
 import { close } from "../linux/file.js";
 import { sys } from "../linux/syscall.js";
@@ -23,8 +24,10 @@ export interface RunOptions extends CreateOptions {
  */
 export function run(options: RunOptions): number {
   if (options.subreaper && options.foreground) sys("prctl", C.PR_SET_CHILD_SUBREAPER, 1);
-  const signals = options.foreground ? takeSignals() : undefined;
-  const { saved, directory, terminal } = create(options);
+  let signals: SignalPipe | undefined;
+  const { saved, directory, terminal } = create(options, () => {
+    if (options.foreground) signals = takeSignals();
+  });
   try {
     startCreated(directory, saved, options.warn);
   } catch (error) {

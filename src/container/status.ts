@@ -1,4 +1,4 @@
-import { INIT_NAME } from "../launch/memfd.js";
+import { INIT_NAME } from "../launch/executable.js";
 import { executableOf, processStatus } from "../linux/process.js";
 import type { Saved } from "./saved.js";
 
@@ -12,8 +12,8 @@ export type Status = "creating" | "created" | "running" | "stopped";
 export function statusOf(saved: Saved | undefined): Status {
   if (saved === undefined || saved.pid === 0) return "creating";
   if (!isAlive(saved)) return "stopped";
-  if (!INIT.test(executableOf(saved.pid) ?? "")) return "running";
-  return saved.ready ? "created" : "creating";
+  if (!saved.ready) return "creating";
+  return INIT.test(executableOf(saved.pid) ?? "") ? "created" : "running";
 }
 
 /** What /proc/PID/exe names while init executes fdrunc's own program: a memfd, or a file that lies nowhere. */

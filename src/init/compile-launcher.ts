@@ -1,4 +1,4 @@
-import type { Config } from "../generated/config.js";
+import type { Config, Namespace } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { clone } from "./clone.js";
@@ -9,9 +9,12 @@ import { wait } from "./message.js";
 /** The namespaces that clone(2) makes. The cgroup namespace is made by the program itself, later. */
 const CREATED = new Set(["mount", "uts", "ipc", "user", "pid", "network"]);
 
+const typesOf = (namespaces: readonly Namespace[]): string => namespaces.map(({ type }) => type).join(", ");
+
 /**
  * The launcher: the program that starts a container's init, run inside the runtime's own process. The new process
- * shares the runtime's memory until it executes slot `program`, so nothing of it is copied; it touches none of it.
+ * shares the runtime's memory until it executes slot `program`, so nothing of it is copied; it touches none of it. While
+ * it makes its namespaces, which takes the kernel some time, the runtime goes on to assemble what it is to execute.
  *
  * Two namespaces cannot be entered by the process that is to live in them: a process id namespace takes in children
  * only, and new namespaces belong to the user namespace of who makes them. For these a process between does the
@@ -32,6 +35,9 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     b.about("start a process to join namespaces with");
     clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
     b.bind(child);
+    // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
+    b.about("keep others from tracing init");
+    b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
     const user = joined.filter(({ type }) => type === "user");
     const others = joined.filter(({ type }) => type !== "user" && (joinsUser || type === "pid"));
     for (const { type, path } of privileged ? [...others, ...user] : [...user, ...others]) {
@@ -42,14 +48,12 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     }
   }
 
-  // Init waits for its id maps before it executes anything, so there the runtime must not wait for that.
-  const wayOfWaiting = createsUser ? [] : ["CLONE_VFORK"];
   const child = b.label();
-  const types = created.map(({ type }) => type).join(", ");
-  b.about(types === "" ? "start init" : `start init in new namespaces (${types})`);
+  const atOnce = created.filter(({ type }) => type === "user" || type === "pid");
+  b.about(atOnce.length === 0 ? "start init" : `start init in new namespaces (${typesOf(atOnce)})`);
   const init = {
     name: "init",
-    flags: [...wayOfWaiting, ...created.map(({ type }) => NAMESPACE_FLAGS[type])],
+    flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
     pidAddress: "pid-address",
     ...(cgroup.into && { cgroup: "cgroup" }),
     child,
@@ -61,10 +65,13 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   } else clone(b, { ...init, end });
 
   b.bind(child);
-  if (createsUser) {
-    b.about("wait for the id maps", "linux.uidMappings");
-    wait(b);
+  const later = created.filter((namespace) => !atOnce.includes(namespace));
+  if (later.length > 0) {
+    b.about(`make namespaces (${typesOf(later)})`, "linux.namespaces");
+    b.call("unshare", [flags(...later.map(({ type }) => NAMESPACE_FLAGS[type]))]);
   }
+  b.about(createsUser ? "wait for the id maps and for init's program" : "wait for init's program");
+  wait(b);
   if (createsUser || joinsUser) {
     // Executing anything as an id that is not mapped would lose all capabilities.
     b.about("become root in the user namespace", "linux.uidMappings", "is container id 0 mapped?");

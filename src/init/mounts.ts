@@ -1,7 +1,7 @@
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
+import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
 import { input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";

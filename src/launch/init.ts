@@ -3,9 +3,9 @@ import { fromCstring, viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { ECONNRESET, ENOSYS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, writeAll } from "../linux/file.js";
+import { close, type Fd } from "../linux/file.js";
 import { type Received, receive } from "../linux/socket.js";
-import { attempt, SyscallError } from "../linux/syscall.js";
+import { attempt, attemptAgain, SyscallError } from "../linux/syscall.js";
 import { REPORT_SIZE } from "../machine/program.js";
 
 /** What a failed step's message needs: a `Step`, or what was kept of one. */
@@ -42,9 +42,9 @@ export class Init {
     return { message, ...(fd !== undefined && { fd }) };
   }
 
-  /** Lets a waiting init go on. */
+  /** Lets a waiting init go on. One that has ended meanwhile has told why: `next` says it. */
   go(): void {
-    writeAll(this.socket, new Uint8Array(1));
+    attemptAgain("sendto", this.socket, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
   }
 
   /** Ends init, if it has not ended, and takes its status. */

@@ -5,12 +5,13 @@ import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, using, writeFile } from "../linux/file.js";
+import { close, type Fd, writeFile } from "../linux/file.js";
+import { waitFor } from "../linux/process.js";
 import { socketPair } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
+import { createExecutable } from "./executable.js";
 import { Init, stepFailure } from "./init.js";
-import { sealedExecutable } from "./memfd.js";
 import { placeProgram } from "./native.js";
 import { idMap } from "./user-namespace.js";
 
@@ -27,7 +28,8 @@ export interface Launch {
 }
 
 /**
- * Starts a container's init: assembles its program, and runs the launcher. What both say is read from the result. Throws Failure where not even a process could be started.
+ * Starts a container's init, which waits for `Init.go` before it executes its program. What goes wrong in it is read
+ * from the result. Throws Failure where not even a process could be started.
  */
 export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: Launch): Init {
   const { launcher, init: program } = compiled;
@@ -53,20 +55,26 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
       if (name in launcher.memory) launcherSlots[name] = namespaces[type];
       if (name in program.memory) slots[name] = give(namespaces[type]);
     }
+    const executable = createExecutable();
+    given.push(executable.fd);
+    launcherSlots.program = executable.fd;
     const pid = new Uint8Array(8);
-    const file = elf(program, ffi.arch, slots, launcher.steps.length + 1);
-    return using(sealedExecutable(file), (executable) => {
-      launcherSlots.program = executable;
-      launcherSlots["pid-address"] = ffi.addressOf(pid);
-      if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
-      const started = ffi.call(placeProgram(launcher, launcherSlots));
-      if (started < 0) throw stepFailure(launcher.steps[0], -started, 1);
-      const id = viewOf(pid).getInt32(0, true);
-      // The process between, where there was one: it has made init, or told why not.
-      if (started !== id) sys("wait4", started, 0, 0, 0);
-      const steps = [...launcher.steps, ...program.steps];
-      return new Init(id, ours, (number) => steps[number - 1]);
-    });
+    launcherSlots["pid-address"] = ffi.addressOf(pid);
+    if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
+    const started = ffi.call(placeProgram(launcher, launcherSlots));
+    if (started < 0) throw stepFailure(launcher.steps[0], -started, 1);
+    const id = viewOf(pid).getInt32(0, true);
+    // The process between, where there was one: it has made init, or told why not.
+    if (started !== id) waitFor(started);
+    const steps = [...launcher.steps, ...program.steps];
+    const init = new Init(id, ours, (number) => steps[number - 1]);
+    try {
+      executable.write(elf(program, ffi.arch, slots, launcher.steps.length + 1));
+    } catch (error) {
+      init.kill();
+      throw error;
+    }
+    return init;
   } catch (error) {
     close(ours);
     throw error;

@@ -8,8 +8,8 @@ import { receive, socketPair } from "../linux/socket.js";
 import { must, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
 import { type Program, REPORT_SIZE } from "../machine/program.js";
+import { createExecutable } from "./executable.js";
 import { failureOf, stepOf } from "./init.js";
-import { sealedExecutable } from "./memfd.js";
 import { placeProgram } from "./native.js";
 
 /** What a program beside the container's own is started with. */
@@ -55,7 +55,9 @@ export function spawn({ what, from, executable, stdin, output, join }: Spawn): n
   /** The compiled program's file; its report goes where the launcher's goes. */
   function prepare(program: Program): { program: Fd } {
     sys("fcntl", theirs, C.F_SETFD, 0);
-    const file = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, launcher.steps.length + 1);
-    return { program: sealedExecutable(file) };
+    const content = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, launcher.steps.length + 1);
+    const file = createExecutable();
+    file.write(content);
+    return { program: file.fd };
   }
 }
