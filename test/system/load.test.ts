@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { entries, FORM, type Scene, system, TAG } from "./harness.js";
+
+const isNode = FORM === "node";
+
+/** How long a creation takes, in milliseconds. */
+async function durationOf(s: Scene): Promise<number> {
+  const start = performance.now();
+  (await s.start(["create", "c"]).ended).succeeds();
+  const duration = performance.now() - start;
+  s.fdrunc(["delete", "--force", "c"]).succeeds();
+  return duration;
+}
+
+system("a create that is killed at any moment leaves what delete --force removes", async (s, t) => {
+  s.write((config) => {
+    config.mounts.push({ destination: "/bin", type: "tmpfs", options: ["tmpcopyup"] });
+    config.process.terminal = false;
+    config.hooks = { createRuntime: [{ path: "/bin/true" }] };
+  });
+  const duration = await durationOf(s);
+  const times = isNode ? 40 : 200;
+  let cut = 0;
+  for (let i = 0; i < times; i++) {
+    const { child, ended } = s.start(["create", "c"]);
+    // From before the first instruction to after the last.
+    await delay(duration * 1.2 * Math.random());
+    child.kill("SIGKILL");
+    if ((await ended).status === null) cut++;
+    s.fdrunc(["delete", "--force", "c"]).succeeds();
+    s.assertNothingLeft();
+  }
+  s.run().succeeds();
+  t.diagnostic(`${cut} of ${times} creations were cut short`);
+  assert.ok(cut > times / 4);
+});
+
+system("a create that is killed leaves an id that can be created again once it is deleted", async (s) => {
+  const duration = await durationOf(s);
+  for (let i = 0; i < (isNode ? 4 : 30); i++) {
+    const { child, ended } = s.start(["create", "c"]);
+    await delay(duration * Math.random());
+    child.kill("SIGKILL");
+    await ended;
+    s.fdrunc(["delete", "--force", "c"]).succeeds();
+    s.create().succeeds();
+    s.fdrunc(["start", "c"]).succeeds();
+    s.fdrunc(["delete", "--force", "c"]).succeeds();
+  }
+  s.assertNothingLeft();
+});
+
+system("many containers at a time: none is lost, none is left", async (s, t) => {
+  const total = isNode ? 60 : 500;
+  mkdirSync(s.path("out"));
+  mkdirSync(s.path("configs"));
+  const failures: string[] = [];
+  const one = async (id: string) => {
+    const config = s.write((config) => {
+      config.hostname = id;
+      config.process.args = ["sh", "-c", "echo > /out/$(hostname)"];
+      config.mounts.push({ destination: "/out", type: "bind", source: s.path("out"), options: ["bind"] });
+      config.linux.cgroupsPath = `/${TAG}/${id}`;
+    });
+    const file = s.path("configs", `${id}.json`);
+    writeFileSync(file, JSON.stringify(config));
+    const call = async (...args: string[]) => {
+      const { status, stderr } = await s.start(args).ended;
+      if (status !== 0 || stderr !== "") failures.push(`${args.join(" ")}: ${status} ${stderr}`);
+    };
+    await call("create", "--config", file, id);
+    await call("start", id);
+    for (let i = 0; i < 1000 && !existsSync(s.path("out", id)); i++) await delay(5);
+    await call("delete", "--force", id);
+  };
+  let next = 0;
+  const worker = async () => {
+    while (next < total) await one(`c${next++}`);
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: 20 }, worker));
+  t.diagnostic(`${total} containers in ${Math.round(performance.now() - start)} ms`);
+  assert.deepEqual(failures, []);
+  assert.equal(entries(s.path("out")).length, total);
+  s.assertNothingLeft();
+});
