@@ -56,7 +56,7 @@ test("the table has a dash and the reason below for what a runtime cannot do", {
   const { status, stdout } = bench(t, "--runs", "1", "--case", "pids");
   assert.equal(status, 0);
   const lines = stdout.split("\n");
-  assert.match(lines[0], /^\d{4}-\d\d-\d\d, \d+ × .*, Linux .*; medians .* of 1 runs in turn$/);
+  assert.match(lines[0], /^\d{4}-\d\d-\d\d, \d+ × .*, Linux .*; medians .* of 1 runs in turn:$/);
   assert.match(lines[2], /^\| +\| fdrunc \d+\.\d+\.\d+ \| other 1\.2\.3 \| fdrunc : other \|$/);
   assert.match(lines[3], /^\| -+ \| -+: \| -+: \| -+: \|$/);
   assert.match(lines[4], /^\| smallest pids limit to run \/bin\/true under \| +1 \| +– \| +– \|$/);

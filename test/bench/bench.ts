@@ -1,11 +1,14 @@
 /* `npm run bench`: fdrunc beside other runtimes, on this machine. See HELP. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ROOT } from "../folders.js";
 import { FDRUNC, MISSING } from "../system/harness.js";
 import { CASES } from "./cases.js";
 import { compare, type Outcome } from "./compare.js";
 import { moveHugetlb } from "./hugetlb.js";
 import { Place } from "./place.js";
-import { conditions, json, table } from "./report.js";
+import { conditions, inDocument, json, table } from "./report.js";
 import { installedPeers, namedPeer, type Runtime, runtime } from "./runtimes.js";
 
 const HELP = `npm run bench -- [options]
@@ -16,6 +19,7 @@ measured for one after the other, again and again; the table gives medians. Run 
   --runs N          how often to measure each runtime in each case (100)
   --case NAME       only this case; can be given several times: ${CASES.map(({ name }) => name).join(", ")}
   --peer NAME=PATH  a further runtime, or another instead of the one of that name; can be given several times
+  --readme          also put the table into README.md
   --json            print JSON instead of the table
   --move-hugetlb    let crun run on a machine whose cgroups are mixed (see below)
   --help            print this
@@ -28,11 +32,14 @@ any. Often that is only hugetlb. Mounting that as a v1 hierarchy moves it:
 With --move-hugetlb the bench does this at its beginning, and unmounts and removes the directory at its end.
 `;
 
+const README = join(ROOT, "README.md");
+
 const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "100" },
     case: { type: "string", multiple: true, default: CASES.map(({ name }) => name) },
     peer: { type: "string", multiple: true, default: [] },
+    readme: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     "move-hugetlb": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -73,7 +80,9 @@ async function bench(): Promise<void> {
     place.remove();
     moveBack();
   }
-  process.stdout.write((values.json ? json : table)(conditions(runs), runtimes, outcomes));
+  const how = conditions(runs);
+  process.stdout.write((values.json ? json : table)(how, runtimes, outcomes));
+  if (values.readme) writeFileSync(README, inDocument(readFileSync(README, "utf8"), table(how, runtimes, outcomes)));
 }
 
 /** The peers that are installed and those that are named, each name once. */

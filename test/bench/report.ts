@@ -55,12 +55,22 @@ export function table(how: Conditions, runtimes: readonly Runtime[], outcomes: r
     });
   }
   const notes = reasons.length > 0 ? `\n${reasons.join("\n")}\n` : "";
-  return `${how.date}, ${how.machine}; medians (and their 95 % confidence intervals) of ${how.runs} runs in turn\n
+  return `${how.date}, ${how.machine}; medians (and their 95 % confidence intervals) of ${how.runs} runs in turn:\n
 ${aligned(rows)}${notes}`;
 }
 
 const label = (title: string, { title: figure, unit }: Figure): string =>
-  [title, figure, unit].filter((part) => part !== "").join(", ");
+  `${title}${figure && `: ${figure}`}${unit && ` (${unit})`}`;
+
+/** A document with a new report between the two comments that say where it goes. Throws Error without them. */
+export function inDocument(document: string, report: string): string {
+  const [start, end] = ["<!-- Written by: npm run bench", "<!-- end of the bench -->"].map((mark) =>
+    document.indexOf(mark),
+  );
+  const from = document.indexOf("\n", start) + 1;
+  if (start < 0 || end < from) throw new Error("there is no place for the report");
+  return `${document.slice(0, from)}${report}\n${document.slice(end)}`;
+}
 
 /** A median, with its interval where that is not the same. */
 function cell(summary: Summary | undefined): string {

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Command } from "commander";
+import { COMMANDS } from "../src/commands/table.js";
+import { UNSUPPORTED } from "../src/config/unsupported.js";
+import { ROOT } from "./folders.js";
+
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** What the README puts in backquotes under a heading. */
+function quoted(heading: string): string[] {
+  const start = README.indexOf(`\n${heading}\n`);
+  assert.ok(start >= 0, heading);
+  const end = README.indexOf("\n## ", start + 1);
+  return [...README.slice(start, end).matchAll(/`([^`\n]+)`/g)].map(([, text]) => text);
+}
+
+test("the README's table has every command and every option", () => {
+  const told = quoted("## Commands");
+  const program = new Command();
+  for (const define of COMMANDS) define(program);
+  for (const command of program.commands) {
+    assert.ok(
+      told.some((text) => text.split(" ")[0] === command.name()),
+      command.name(),
+    );
+    for (const { long } of command.options) assert.ok(told.includes(long as string), `${command.name()} ${long}`);
+  }
+});
+
+test("the README names every property that is refused", () => {
+  const told = quoted("## What is refused").join(" ");
+  const names = (table: object): string[] =>
+    Object.entries(table).flatMap(([name, entry]) =>
+      typeof entry === "object" ? names(Array.isArray(entry) ? entry[0] : entry) : [name],
+    );
+  // What is refused for some of its values is told by these values.
+  const values: Record<string, string> = { type: "time", action: "SCMP_ACT_NOTIFY", defaultAction: "SCMP_ACT_NOTIFY" };
+  for (const name of names(UNSUPPORTED)) assert.ok(told.includes(values[name] ?? name), name);
+});
+
+test("the source files that the README leads through are there", () => {
+  const files = quoted("## For who carries on the work").filter((text) => /^[\w-]+\/[\w/-]+\.ts$/.test(text));
+  assert.ok(files.length > 10);
+  assert.deepEqual(
+    files.filter((file) => !existsSync(join(ROOT, "src", file))),
+    [],
+  );
+});
