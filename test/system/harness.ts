@@ -156,7 +156,7 @@ export class Scene {
     config.annotations = {};
     config.linux.cgroupsPath = `/${TAG}/c`;
     change(config);
-    this.writeText(JSON.stringify(config));
+    this.writeText(toJson(config));
     this.config = config;
     return config;
   }
@@ -285,6 +285,13 @@ export class Scene {
     }
   }
 }
+
+/** JSON with 64-bit integers. */
+const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `bigint ${part}` : part)).replace(
+    /"bigint (\d+)"/g,
+    "$1",
+  );
 
 /** A test in a scene of its own. */
 export function system(name: string, run: (scene: Scene, t: TestContext) => void | Promise<void>): void {
