@@ -23,6 +23,8 @@ export interface Ffi {
   decode(bytes: Uint8Array): string;
   /** Text to UTF-8 bytes, without a terminating NUL. */
   encode(text: string): Uint8Array;
+  /** Writes text as UTF-8 at an offset of an array. Returns how many bytes. Throws RangeError where it does not fit. */
+  encodeInto(text: string, bytes: Uint8Array, at: number): number;
   /** Ends the process at once with this status. */
   exit(status: number): never;
 }

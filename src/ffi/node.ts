@@ -87,6 +87,11 @@ export const ffi: Ffi = {
   addressOf,
   decode: (bytes) => decoder.decode(bytes),
   encode: (text) => encoder.encode(text),
+  encodeInto(text, bytes, at) {
+    const encoded = encoder.encode(text);
+    bytes.set(encoded, at);
+    return encoded.length;
+  },
   exit: (status) => process.exit(status),
 };
 

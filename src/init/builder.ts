@@ -117,8 +117,26 @@ export const NO_PATH = text("");
 export const EMPTY_PATH = flags("AT_EMPTY_PATH");
 export const AT_FDCWD = flags("AT_FDCWD");
 
+/**
+ * The value that a key stands for, made once: a program's memory holds one that is used again only once, too. There are
+ * few of them.
+ */
+function memoize<T>(make: (key: string) => T): (key: string) => T {
+  const made = new Map<string, T>();
+  return (key) => {
+    let value = made.get(key);
+    if (value === undefined) {
+      value = make(key);
+      made.set(key, value);
+    }
+    return value;
+  };
+}
+
+const openHowOf = memoize((key): [Value, Value] => {
+  const [open, resolve] = key.split(" ");
+  return [{ struct: [{ flags: open }, 0, { flags: resolve }] }, 24];
+});
+
 /** openat2(2)'s struct open_how, and its size: the call's last two arguments. */
-export const openHow = (open: string, resolve: string): [Value, Value] => [
-  { struct: [{ flags: open }, 0, { flags: resolve }] },
-  24,
-];
+export const openHow = (open: string, resolve: string): [Value, Value] => openHowOf(`${open} ${resolve}`);

@@ -33,6 +33,10 @@ const bit = (name: string): bigint => capabilityMask([name]);
 /** The capability that seccomp(2) wants of a caller that may still gain privileges. */
 const SYS_ADMIN = bit("CAP_SYS_ADMIN");
 
+const DROP = flags("PR_CAPBSET_DROP");
+/** EINVAL: a capability that this kernel does not have yet. */
+const IF_KNOWN = { on: { EINVAL: "next" } } as const;
+
 /**
  * Compiles who the process is: capabilities, limits, user, groups, umask, working directory. Where a filter is still to be
  * loaded without no_new_privs, CAP_SYS_ADMIN stays for that, and `dropLast` is the step that ends it.
@@ -47,8 +51,7 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
   CAPABILITIES.forEach((name, number) => {
     if (sets.bounding & (1n << BigInt(number))) return;
     b.about(`drop ${name} from the bounding set`, "process.capabilities.bounding");
-    // EINVAL: a capability that this kernel does not have yet.
-    b.call("prctl", [flags("PR_CAPBSET_DROP"), number], { on: { EINVAL: "next" } });
+    b.call("prctl", [DROP, number], IF_KNOWN);
   });
 
   if (!hasNamespace(config, "user")) compileLimits(b, process);

@@ -88,6 +88,8 @@ export interface MountOptions {
   /** Attributes of the mount alone, and those of all below it too. */
   readonly own: Attributes;
   readonly recursive: Attributes;
+  /** Both: what counts for a mount that has nothing below it. */
+  readonly all: Attributes;
   readonly propagation: { readonly type: string; readonly recursive: boolean }[];
   readonly keywords: ReadonlySet<string>;
   /** What the file system is configured with: flags, and "key=value" options. */
@@ -104,6 +106,7 @@ export interface Attributes {
 export function parseMountOptions(options: readonly string[] = []): MountOptions {
   const own: Attributes = { set: new Set(), clear: new Set() };
   const recursive: Attributes = { set: new Set(), clear: new Set() };
+  const all: Attributes = { set: new Set(), clear: new Set() };
   const propagation: MountOptions["propagation"] = [];
   const keywords = new Set<string>();
   const data: string[] = [];
@@ -112,13 +115,14 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
     if (option === undefined) data.push(name);
     else {
       apply(option.recursive ? recursive : own, option);
+      apply(all, option);
       if (option.propagation !== undefined)
         propagation.push({ type: option.propagation, recursive: option.recursive === true });
       if (option.keyword !== undefined) keywords.add(option.keyword);
       if (option.flag !== undefined) data.push(option.flag);
     }
   }
-  return { own, recursive, propagation, keywords, data };
+  return { own, recursive, all, propagation, keywords, data };
 }
 
 const ATIMES = ["MOUNT_ATTR_RELATIME", "MOUNT_ATTR_NOATIME", "MOUNT_ATTR_STRICTATIME"];

@@ -61,15 +61,21 @@ function fileSystem(b: Builder, job: Job): void {
   const resolve = type === "proc" || type === "sysfs" ? "RESOLVE_NO_SYMLINKS" : "";
   openDirectory(b, job.path, resolve);
   const slotName = type === "proc" && job.path.join("/") === "proc" ? "proc" : "mount";
-  createFileSystem(b, type, mount.source ?? type, options.data, options.own.set, slotName);
-  if (type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="))) {
+  const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
+  const copiesUp = options.keywords.has("tmpcopyup");
+  const attributes = new Set(options.all.set);
+  // What is still to be written to becomes read-only last.
+  const sealed = (keepsMode || copiesUp) && attributes.delete("MOUNT_ATTR_RDONLY");
+  createFileSystem(b, type, mount.source ?? type, options.data, attributes, slotName);
+  if (keepsMode) {
     // As mount(8) has it by convention of the other runtimes: the directory's permissions stay.
     const status = b.buffer("status", 256);
     b.call("statx", [slot("target"), NO_PATH, EMPTY_PATH, flags("STATX_MODE"), status]);
     // The kernel takes the mode's low 16 bits, which is what statx has at this offset.
     b.call("fchmodat", [slot(slotName), text("."), { slot: "status", offset: 28 }]);
   }
-  if (options.keywords.has("tmpcopyup")) copyUp(b, slotName);
+  if (copiesUp) copyUp(b, slotName);
+  if (sealed) setAttributes(b, slotName, { set: ["MOUNT_ATTR_RDONLY"] });
   attach(b, slotName, "target");
   finish(b, job, slotName);
 }
@@ -133,8 +139,10 @@ function bind(b: Builder, job: Job, facts: Facts): void {
   const source = mount.source.startsWith("/") ? mount.source : `${facts.bundle}/${mount.source}`;
   b.about(`bind ${quote(source)} on ${quote(mount.destination)}`, from);
   const recursive = options.keywords.has("rbind");
-  if (isIdMapped(mount, options)) b.store(slot(input.mount(job.index)), "mount");
-  else {
+  if (isIdMapped(mount, options)) {
+    b.slot(input.mount(job.index));
+    b.store(slot(input.mount(job.index)), "mount");
+  } else {
     const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(recursive ? ["AT_RECURSIVE"] : [])];
     b.call("open_tree", [AT_FDCWD, text(source), flags(...how)], { into: "mount" });
   }

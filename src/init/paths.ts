@@ -2,7 +2,7 @@ import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import { createFileSystem } from "./mounts.js";
-import { attach, cloneTree, inRoot, setAttributes } from "./target.js";
+import { attach, CLONE, cloneTree, inRoot, setAttributes } from "./target.js";
 
 /** Compiles linux.readonlyPaths: each is bound on itself, read-only, with all below it. Absent ones are passed over. */
 export function compileReadonlyPaths(b: Builder, config: Config): void {
@@ -30,8 +30,7 @@ export function compileMaskedPaths(b: Builder, config: Config): void {
     b.about(`mask ${quote(path)}`, `linux.maskedPaths[${i}]`);
     const [first, file, place, done] = [b.label(), b.label(), b.label(), b.label()];
     b.call("openat2", inRoot(path, "O_PATH|O_DIRECTORY"), { into: "target", on: { ENOENT: done, ENOTDIR: file } });
-    const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
-    b.call("open_tree", [slot("empty"), NO_PATH, how], { into: "mount", on: { EINVAL: first }, then: place });
+    b.call("open_tree", [slot("empty"), NO_PATH, CLONE], { into: "mount", on: { EINVAL: first }, then: place });
     b.bind(first);
     // Before Linux 6.15 a mount can be cloned only once it is attached somewhere: the first one is attached itself.
     b.call("fcntl", [slot("empty"), flags("F_DUPFD_CLOEXEC"), 3], { into: "mount", then: place });

@@ -61,7 +61,9 @@ function changeRoot(b: Builder, { rootfs }: Facts): void {
 
 /** Keeps what is mounted from now on from spreading to the host. */
 function isolateMounts(b: Builder, config: Config, { parentMount }: Facts): void {
-  const propagation = propagationOf(config) ?? "MS_SLAVE";
+  const wanted = propagationOf(config) ?? "MS_SLAVE";
+  // What is unbindable could not be bound: only the root becomes that, at last.
+  const propagation = wanted === "MS_UNBINDABLE" ? "MS_PRIVATE" : wanted;
   b.about("set the propagation of all mounts", "linux.rootfsPropagation");
   b.call("mount", [0, text("/"), 0, flags("MS_REC", propagation), 0]);
   if (propagation === "MS_SHARED" && parentMount !== undefined) {

@@ -52,6 +52,8 @@ export function attach(b: Builder, mount: string, target: string): void {
   b.call("move_mount", [slot(mount), NO_PATH, slot(target), NO_PATH, BY_DESCRIPTOR]);
 }
 
+const WITH_ALL_BELOW = flags("AT_EMPTY_PATH", "AT_RECURSIVE");
+
 /** Changes the attributes of the mount in a slot: names to set and to clear, a propagation type. mount_setattr(2) */
 export function setAttributes(
   b: Builder,
@@ -60,12 +62,15 @@ export function setAttributes(
 ): void {
   const { set = [], clear = [], propagation, recursive } = change;
   const attr = { struct: [flags(...set), flags(...clear), flags(...(propagation ? [propagation] : [])), 0] };
-  const at = recursive ? flags("AT_EMPTY_PATH", "AT_RECURSIVE") : EMPTY_PATH;
+  const at = recursive ? WITH_ALL_BELOW : EMPTY_PATH;
   b.call("mount_setattr", [slot(mount), NO_PATH, at, attr, 32]);
 }
 
+/** What open_tree(2) is told to clone the mount that a descriptor is of, detached; and all below it. */
+export const CLONE = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
+const CLONE_ALL_BELOW = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH", "AT_RECURSIVE");
+
 /** Clones the mount tree that slot `source` points to, detached, into slot `into`. open_tree(2) */
 export function cloneTree(b: Builder, source: string, into: string, recursive = false): void {
-  const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH", ...(recursive ? ["AT_RECURSIVE"] : [])];
-  b.call("open_tree", [slot(source), NO_PATH, flags(...how)], { into });
+  b.call("open_tree", [slot(source), NO_PATH, recursive ? CLONE_ALL_BELOW : CLONE], { into });
 }

@@ -1,8 +1,8 @@
 import type { Config } from "../generated/config.js";
-import { type Builder, flags, NO_PATH, openHow, slot, text } from "./builder.js";
+import { type Builder, flags, openHow, slot, text } from "./builder.js";
 import { input } from "./facts.js";
 import { sendDescriptor } from "./message.js";
-import { attach, inRoot } from "./target.js";
+import { attach, cloneTree, inRoot } from "./target.js";
 
 /**
  * Compiles the terminal: a pair of the container's own devpts; its controlling end goes to the socket in slot
@@ -33,8 +33,7 @@ export function compileTerminal(b: Builder, config: Config): void {
   b.call("mknodat", [slot("directory"), text("console"), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
   const how = openHow("O_PATH|O_NOFOLLOW|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS");
   b.call("openat2", [slot("directory"), text("console"), ...how], { into: "target" });
-  const clone = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
-  b.call("open_tree", [slot("peer"), NO_PATH, clone], { into: "mount" });
+  cloneTree(b, "peer", "mount");
   attach(b, "mount", "target");
   for (const used of ["mount", "target", "directory"]) b.done(used);
   b.about("send the terminal", "process.terminal");

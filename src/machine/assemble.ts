@@ -197,6 +197,8 @@ class Data {
   private length = 0;
   private readonly names = new Map<string, number>();
   private readonly texts = new Map<string, number>();
+  /** What is laid out already, by identity: values that stand in several places. */
+  private readonly placed = new Map<Value, number>();
   private readonly numbers: Record<ConstantName, number>;
   private readonly known: Map<string, number>;
 
@@ -254,6 +256,15 @@ class Data {
     if (typeof value !== "object") throw new TypeError("not an address");
     if ("text" in value) return this.text(value.text);
     if ("at" in value) return this.named(value.at);
+    let address = this.placed.get(value);
+    if (address === undefined) {
+      address = this.place(value);
+      this.placed.set(value, address);
+    }
+    return address;
+  }
+
+  private place(value: Exclude<Value, number | bigint>): number {
     if ("struct" in value) {
       const at = this.take(value.struct.length * 8);
       this.fill(at, value.struct);
@@ -301,9 +312,10 @@ class Data {
   private text(text: string): number {
     const known = this.texts.get(text);
     if (known !== undefined) return known;
-    const bytes = ffi.encode(text);
-    const at = this.take(bytes.length + 1, 1);
-    this.bytes.set(bytes, at);
+    const at = this.length;
+    // A UTF-16 unit takes three bytes at most; behind the text stays a zero.
+    this.take(3 * text.length + 1, 1);
+    this.length = at + ffi.encodeInto(text, this.bytes, at) + 1;
     const address = this.placement.data + at;
     this.texts.set(text, address);
     return address;

@@ -131,6 +131,28 @@ static JSValue host_decode(JSContext *ctx, JSValueConst this, int argc, JSValueC
   return start ? new_text(ctx, start, length) : JS_EXCEPTION;
 }
 
+/* The engine writes a surrogate without its other half as three bytes of its own; it has to be U+FFFD. */
+static void replace_surrogates(uint8_t *bytes, size_t length) {
+  for (size_t i = 0; i + 2 < length; i++)
+    if (bytes[i] == 0xed && bytes[i + 1] >= 0xa0) memcpy(bytes + i, "\xef\xbf\xbd", 3);
+}
+
+static JSValue host_encode_into(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
+  size_t length, room;
+  int64_t at;
+  uint8_t *bytes = bytes_of(ctx, argv[1], &room);
+  if (!bytes || JS_ToInt64(ctx, &at, argv[2])) return JS_EXCEPTION;
+  const char *text = JS_ToCStringLen(ctx, &length, argv[0]);
+  if (!text) return JS_EXCEPTION;
+  int fits = at >= 0 && (size_t)at <= room && length <= room - (size_t)at;
+  if (fits) {
+    memcpy(bytes + at, text, length);
+    replace_surrogates(bytes + at, length);
+  }
+  JS_FreeCString(ctx, text);
+  return fits ? JS_NewInt64(ctx, length) : JS_ThrowRangeError(ctx, "the text does not fit");
+}
+
 static JSValue host_encode(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   size_t length;
   const char *text = JS_ToCStringLen(ctx, &length, argv[0]);
@@ -138,10 +160,7 @@ static JSValue host_encode(JSContext *ctx, JSValueConst this, int argc, JSValueC
   JSValue buffer = JS_NewArrayBufferCopy(ctx, (const uint8_t *)text, length);
   JS_FreeCString(ctx, text);
   if (JS_IsException(buffer)) return buffer;
-  /* The engine writes a surrogate without its other half as three bytes of its own; it has to be U+FFFD. */
-  uint8_t *p = JS_GetArrayBuffer(ctx, &length, buffer);
-  for (size_t i = 0; i + 2 < length; i++)
-    if (p[i] == 0xed && p[i + 1] >= 0xa0) memcpy(p + i, "\xef\xbf\xbd", 3);
+  replace_surrogates(JS_GetArrayBuffer(ctx, &length, buffer), length);
   JSValueConst whole[] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
   JSValue array = JS_NewTypedArray(ctx, 3, whole, JS_TYPED_ARRAY_UINT8);
   JS_FreeValue(ctx, buffer);
@@ -171,6 +190,7 @@ static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("addressOf", 1, host_address_of),
     JS_CFUNC_DEF("decode", 1, host_decode),
     JS_CFUNC_DEF("encode", 1, host_encode),
+    JS_CFUNC_DEF("encodeInto", 3, host_encode_into),
     JS_CFUNC_DEF("exit", 1, host_exit),
     JS_CGETSET_DEF("argv", host_argv, NULL),
     JS_CGETSET_DEF("environ", host_environ, NULL),
