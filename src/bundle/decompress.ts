@@ -32,11 +32,9 @@ async function* gunzip(pieces: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
   try {
     yield* inflating;
   } catch (error) {
-    throw isZlibError(error) ? new Failure("gzip data", { cause: error }) : error;
+    throw isOfReading(error) ? error : new Failure("gzip data", { cause: error });
   }
 }
-
-const isZlibError = (error: unknown): boolean => /^Z_/.test((error as NodeJS.ErrnoException).code ?? "");
 
 async function* unzstd(pieces: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
   const decoder = new ZSTDDecoder();
@@ -51,9 +49,16 @@ async function* unzstd(pieces: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
       yield piece;
     }
   }
-  for (const part of decoder.decodeStreaming(counted())) {
-    if (part.length > 0) yield Buffer.from(part.buffer, part.byteOffset, part.length);
-    // The decoder tries again for ever where its library reports an error. A step that works takes a byte or gives one.
-    else if (++empty > length) throw new Failure("zstd data", { cause: "it is damaged" });
+  try {
+    for (const part of decoder.decodeStreaming(counted())) {
+      if (part.length > 0) yield Buffer.from(part.buffer, part.byteOffset, part.length);
+      // The decoder tries again for ever where its library reports an error. A step that works takes a byte or gives one.
+      else if (++empty > length) throw new Error("it is damaged");
+    }
+  } catch (error) {
+    throw isOfReading(error) ? error : new Failure("zstd data", { cause: error });
   }
 }
+
+/** Whether an error came from what gives the compressed content, not from decompressing it. */
+const isOfReading = (error: unknown): boolean => error instanceof Failure || "syscall" in (error as Error);

@@ -9,7 +9,7 @@ import { causeOf } from "./cause.js";
 import { inDirectory } from "./in-directory.js";
 import { setMetadata, setTime } from "./metadata.js";
 import { RootTree, split } from "./root-tree.js";
-import type { TarEntry, TarVisitor } from "./tar-entry.js";
+import { isWhole, type TarEntry, type TarVisitor } from "./tar-entry.js";
 
 const WHITEOUT = ".wh.";
 /** Names that AUFS kept for itself; one of them makes a directory opaque. */
@@ -65,8 +65,8 @@ export class LayerWriter implements TarVisitor {
   end(): void {
     const { fd, entry, path } = this.file as NonNullable<typeof this.file>;
     about(entry, () => {
-      const { offset, length } = entry.segments.at(-1) ?? { offset: 0, length: 0 };
-      if (offset + length < entry.size) ftruncateSync(fd, entry.size);
+      // A sparse file may end in a hole.
+      if (!isWhole(entry)) ftruncateSync(fd, entry.size);
       this.closeFile();
       this.describe(entry, path);
     });

@@ -32,13 +32,14 @@ export interface Order {
  * there is all of it, or nothing. Returns its path. Throws Failure, and what ends the task.
  */
 export async function makeBundle(store: StoreDirectory, order: Order, task: Task): Promise<string> {
+  const kind = store.choose(order.store, task.warn);
   const source = order.tarball === "-" ? "standard input" : quote(order.tarball);
   let tarball: Tarball | undefined;
   try {
     tarball = await Tarball.open(order.tarball, store.spool, task);
     const image = readImage(tarball, order.name);
     warnOfPlatform(image, task);
-    return await make(image, store, order, task);
+    return await make(image, store, kind, order, task);
   } catch (error) {
     task.signal.throwIfAborted();
     throw error instanceof OutputFailure ? error : new Failure(source, { cause: causeOf(error) });
@@ -50,7 +51,7 @@ export async function makeBundle(store: StoreDirectory, order: Order, task: Task
 /** What is wrong with where the bundle shall be, not with what it is made of. */
 class OutputFailure extends Failure {}
 
-async function make(image: Image, store: StoreDirectory, order: Order, task: Task): Promise<string> {
+async function make(image: Image, store: StoreDirectory, kind: StoreKind, order: Order, task: Task): Promise<string> {
   const name = nameOf(image, order.tarball);
   const path = freePath(order.output ?? name);
   const temporary = `${dirname(path)}/.${basename(path)}.${randomUUID()}`;
@@ -59,7 +60,7 @@ async function make(image: Image, store: StoreDirectory, order: Order, task: Tas
     path,
     temporary,
     identity: undefined,
-    store: store.choose(order.store, task.warn),
+    store: kind,
     image: image.names[0] ?? name,
     layers: image.layers.map(({ chainId }) => chainId),
     created: new Date().toISOString(),

@@ -28,12 +28,12 @@ export function mountOverlay(overlay: Overlay): Fd {
     for (const directory of overlay.lower) {
       const result = setOption(context, "lowerdir+", directory);
       if (result === -EINVAL) return mountOverlayByPage(overlay);
-      check(context, `layer ${quote(directory)}`, result);
+      check(context, `overlay file system on ${quote(directory)}`, result);
     }
     const { upper, work, options } = overlay;
-    for (const option of [`upperdir=${upper}`, `workdir=${work}`, ...options]) {
+    for (const option of [`upperdir=${escaped(upper)}`, `workdir=${escaped(work)}`, ...options]) {
       const [key, value] = option.split(/=(.*)/s);
-      check(context, option, setOption(context, key, value));
+      check(context, `overlay file system with ${quote(option)}`, setOption(context, key, value));
     }
     check(context, MOUNT, attempt("fsconfig", context, C.FSCONFIG_CMD_CREATE, null, null, 0));
     return sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0);
@@ -53,6 +53,9 @@ export class OverlayError extends Failure {
     super(what, { cause: `${errnoText(errno)} (${errnoName(errno)})`, hint: told === "" ? undefined : told });
   }
 }
+
+/** The kernel takes backslashes in these, but not in layers, for escapes. */
+const escaped = (directory: string): string => directory.replaceAll("\\", "\\\\");
 
 function setOption(context: Fd, key: string, value: string | undefined): number {
   if (value === undefined) return attempt("fsconfig", context, C.FSCONFIG_SET_FLAG, cstring(key), null, 0);

@@ -49,8 +49,7 @@ export class OverlayStore implements Store {
     const place = `${this.directory}/${randomUUID()}${PARTIAL}`;
     const fd = claimNew(place);
     try {
-      const [lower, upper, work] = ["lower", "upper", "work"].map((name) => makeIn(place, name));
-      closeSync(mountOverlay({ lower: [lower], upper, work, options: [] }));
+      closeSync(mountOverlay(emptyOverlay(place)));
     } finally {
       removeTree(Buffer.from(place));
       if (fd !== undefined) closeSync(fd);
@@ -65,23 +64,23 @@ export class OverlayStore implements Store {
       await this.unpack(layer, path, lower, task);
       lower.unshift(path);
     }
-    if (lower.length === 0) lower.push(makeIn(own, "lower"));
-    const overlay = { lower, upper: makeIn(own, "upper"), work: makeIn(own, "work"), options: [] };
-    likeRoot(overlay.upper, lower[0]);
+    const overlay = this.overlayOf(
+      own,
+      layers.map(({ chainId }) => chainId),
+    );
+    for (const directory of [overlay.upper, overlay.work, ...(layers.length === 0 ? overlay.lower : [])])
+      make(directory);
+    likeRoot(overlay.upper, overlay.lower[0]);
     attachNew(overlay, rootfs);
   }
 
-  release({ own, rootfs }: Place, layers: readonly Digest[]): void {
-    const result = attempt("umount2", cstring(rootfs), C.UMOUNT_NOFOLLOW);
-    if (result === -ENOENT || result === -EINVAL) return;
-    if (result === -EBUSY) throw new Failure(quote(rootfs), { cause: "it is in use" });
-    must("umount2", `unmount ${quote(rootfs)}`, result);
-    const lower = layers.map((chainId) => this.pathOf(chainId)).reverse();
-    if (lower.length === 0) lower.push(`${own}/lower`);
-    const overlay = { lower, upper: `${own}/upper`, work: `${own}/work`, options: [] };
+  release(own: string, rootfs: readonly string[], layers: readonly Digest[]): void {
+    const overlay = this.overlayOf(own, layers);
+    if (!existsSync(overlay.upper)) return;
+    const mounted = rootfs.filter(unmount);
     if (!isInUse(overlay)) return;
-    attachNew(overlay, rootfs);
-    throw new Failure(quote(rootfs), { cause: "it is in use by a container" });
+    for (const path of mounted) attachNew(overlay, path);
+    throw new Failure("the root file system is in use", { cause: "it is mounted elsewhere, by a container perhaps" });
   }
 
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
@@ -93,6 +92,17 @@ export class OverlayStore implements Store {
       renameSync(`${this.directory}/${name}`, `${trash}/${randomUUID()}`);
       closeSync(fd);
     }
+  }
+
+  /** A bundle's overlay file system. An image without layers has an empty directory for one. */
+  private overlayOf(own: string, layers: readonly Digest[]): Overlay {
+    const lower = layers.map((chainId) => this.pathOf(chainId)).reverse();
+    return {
+      lower: lower.length > 0 ? lower : [`${own}/lower`],
+      upper: `${own}/upper`,
+      work: `${own}/work`,
+      options: [],
+    };
   }
 
   private pathOf(chainId: Digest): string {
@@ -125,9 +135,9 @@ export class OverlayStore implements Store {
 async function write(layer: Layer, partial: string, below: readonly string[], task: Task): Promise<void> {
   // A process that was killed may have left something.
   for (const name of readdirSync(partial)) removeTree(Buffer.from(`${partial}/${name}`));
-  const lower = below.length > 0 ? below : [makeIn(partial, "lower")];
-  const overlay = { lower, upper: makeIn(partial, "upper"), work: makeIn(partial, "work"), options: WRITING };
-  likeRoot(overlay.upper, lower[0]);
+  const overlay = { ...emptyOverlay(partial), options: WRITING };
+  if (below.length > 0) overlay.lower = below;
+  likeRoot(overlay.upper, overlay.lower[0]);
   const root = mountOverlay(overlay);
   try {
     await applyLayer(layer, root, task);
@@ -136,12 +146,17 @@ async function write(layer: Layer, partial: string, below: readonly string[], ta
   }
 }
 
+/** Makes the directories of an overlay file system with nothing in it. */
+function emptyOverlay(directory: string): Overlay {
+  const [lower, upper, work] = ["lower", "upper", "work"].map((name) => `${directory}/${name}`);
+  for (const path of [lower, upper, work]) make(path);
+  return { lower: [lower], upper, work, options: [] };
+}
+
 /** Makes a directory that may be seen as the root of a file system. */
-function makeIn(directory: string, name: string): string {
-  const path = `${directory}/${name}`;
+function make(path: string): void {
   mkdirSync(path);
   chmodSync(path, 0o755);
-  return path;
 }
 
 /** Gives a directory what the root directory of the layers below has: an overlay shows its topmost layer's. */
@@ -152,6 +167,15 @@ function likeRoot(path: string, below: string): void {
   for (const [name, value] of attributesAt(Buffer.from(below)))
     if (!name.startsWith(OVERLAY_ATTRIBUTE)) setAttribute(Buffer.from(path), name, value);
   setTime(Buffer.from(path), timeOf(status));
+}
+
+/** Unmounts what is mounted at a path. Returns whether there was something. Throws Failure where it is in use. */
+function unmount(path: string): boolean {
+  const result = attempt("umount2", cstring(path), C.UMOUNT_NOFOLLOW);
+  if (result === -ENOENT || result === -EINVAL) return false;
+  if (result === -EBUSY) throw new Failure(quote(path), { cause: "it is in use" });
+  must("umount2", `unmount ${quote(path)}`, result);
+  return true;
 }
 
 function attachNew(overlay: Overlay, path: string): void {

@@ -96,11 +96,11 @@ export class StoreDirectory {
     if (fd === undefined) throw new Failure(quote(record.path), { cause: "another command is at work on it" });
     const bundle = { own, record, fd };
     try {
-      this.store(record.store).release({ own, rootfs: `${record.path}/rootfs` }, record.layers);
+      this.store(record.store).release(own, [`${record.path}/rootfs`], record.layers);
       this.update(bundle, { state: "removing" });
-    } catch (error) {
+    } catch (cause) {
       closeSync(fd);
-      throw error;
+      throw new Failure(quote(record.path), { cause });
     }
     this.discard(bundle);
   }
@@ -153,12 +153,12 @@ export class StoreDirectory {
   private removeAll({ own, record, fd }: { own: string; record: BundleRecord | undefined; fd: Fd }): void {
     try {
       if (record !== undefined) {
-        for (const path of [record.temporary, record.path]) {
-          // Another directory may be in its place by now.
-          if (path === record.path && identityOf(path) !== record.identity) continue;
-          this.store(record.store).release({ own, rootfs: `${path}/rootfs` }, record.layers);
-          removeTree(Buffer.from(path));
-        }
+        // Another directory may be where the bundle was, or should have been.
+        const isThere = record.identity !== undefined && identityOf(record.path) === record.identity;
+        const paths = isThere ? [record.temporary, record.path] : [record.temporary];
+        const rootfs = paths.map((path) => `${path}/rootfs`);
+        this.store(record.store).release(own, rootfs, record.layers);
+        for (const path of paths) removeTree(Buffer.from(path));
       }
       removeTree(Buffer.from(own));
     } finally {

@@ -27,6 +27,9 @@ export interface TarEntry {
   offset: number;
 }
 
+/** Whether the archive holds a file in one part, as it does where the file is not sparse. */
+export const isWhole = ({ segments, size }: TarEntry): boolean => segments.length === 1 && segments[0].length === size;
+
 /** A part of a file, in bytes. */
 export interface Segment {
   offset: number;

@@ -8,7 +8,7 @@ import { toText } from "./byte-text.js";
 import { compressionOf, DECOMPRESSORS, MAGIC_LENGTH } from "./decompress.js";
 import type { ImageFiles } from "./image-files.js";
 import { scanTar } from "./scan-tar.js";
-import type { TarEntry } from "./tar-entry.js";
+import { isWhole, type TarEntry } from "./tar-entry.js";
 import type { Task } from "./task.js";
 
 /** Where in the tarball a file's content lies, or which other file it is; "twice" where its name is there again. */
@@ -86,11 +86,11 @@ export class Tarball implements ImageFiles {
 const normalize = (name: string): string => posix.join("/", name).slice(1);
 
 /** Notes where an entry's content lies. Directories and what else holds none are passed over, as are sparse files. */
-function note(places: Map<string, Place>, { type, name, target, offset, size, segments }: TarEntry): void {
+function note(places: Map<string, Place>, entry: TarEntry): void {
+  const { type, name, target, offset, size } = entry;
   const key = normalize(toText(name));
-  const isWhole = segments.length === 1 && segments[0].length === size;
   let place: Place;
-  if (type === "file" && isWhole) place = { offset, size };
+  if (type === "file" && isWhole(entry)) place = { offset, size };
   else if (type === "link") place = { target: normalize(toText(target)) };
   else if (type === "symlink") place = { target: normalize(posix.join(posix.dirname(key), toText(target))) };
   else return;

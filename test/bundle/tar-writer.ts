@@ -31,7 +31,11 @@ export const directory = (name: string, more: Partial<Entry> = {}): Entry => ({
   mode: 0o755,
   ...more,
 });
-export const file = (name: string, content = "", more: Partial<Entry> = {}): Entry => ({ name, content, ...more });
+export const file = (name: string, content: string | Buffer = "", more: Partial<Entry> = {}): Entry => ({
+  name,
+  content,
+  ...more,
+});
 export const symlink = (name: string, target: string): Entry => ({ name, flag: "2", target, mode: 0o777 });
 export const link = (name: string, target: string): Entry => ({ name, flag: "1", target });
 

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { makeBundle } from "../../src/bundle/make-bundle.js";
+import { mountOverlay, mountOverlayByPage } from "../../src/bundle/overlay-mount.js";
+import { close } from "../../src/linux/file.js";
+import { dockerArchive, layer, ociArchive } from "./archives.js";
+import { eachStore, FDBUNDLE, KINDS, type Place, placed } from "./place.js";
+import { directory, file } from "./tar-writer.js";
+import { names, tree } from "./tree.js";
+
+/** An image whose unpacking takes some hundred milliseconds. */
+function slowImage(): Buffer {
+  const layers = Array.from({ length: 4 }, (_, i) =>
+    layer([directory(`d${i}/`), ...Array.from({ length: 1000 }, (_, n) => file(`d${i}/${n}`, "content"))]),
+  );
+  return ociArchive(layers);
+}
+
+/** Starts fdbundle with the store. */
+function start(place: Place, ...args: string[]) {
+  const [command, ...first] = FDBUNDLE;
+  const child = spawn(command, [...first, "--root", place.path("store"), ...args], { cwd: place.directory });
+  const output = { out: "", err: "" };
+  child.stdout.on("data", (bytes) => {
+    output.out += bytes;
+  });
+  child.stderr.on("data", (bytes) => {
+    output.err += bytes;
+  });
+  const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, ...output })),
+  );
+  return { child, ended };
+}
+
+eachStore("bundles are listed and removed, layers with the last that has them", async (place, kind) => {
+  const shared = layer([file("shared", "s")]);
+  const first = await place.convert(dockerArchive([shared, layer([file("one")])], ["x/one:1"]), kind);
+  const second = await place.convert(dockerArchive([shared, layer([file("two")])], ["x/two:2"]), kind);
+  const listed = JSON.parse(place.fdbundle("ls", "-f", "json").stdout);
+  assert.deepEqual(
+    listed.map(({ path, image, store }: Record<string, string>) => [path, image, store]),
+    [
+      [first, "x/one:1", kind],
+      [second, "x/two:2", kind],
+    ],
+  );
+  assert.match(place.fdbundle("ls").stdout, /^BUNDLE +IMAGE +STORE +CREATED\n.*one:1.*\n.*two:2.*\n$/);
+  const layers = () => readdirSync(place.path("store/overlay")).length;
+  assert.equal(layers(), kind === "overlay" ? 3 : 0);
+  writeFileSync(`${first}/rootfs/one`, "changed");
+  assert.deepEqual(place.fdbundle("rm", "bundle-1"), { status: 0, stdout: "", stderr: "" });
+  assert.equal(existsSync(first), false);
+  assert.equal(layers(), kind === "overlay" ? 2 : 0);
+  assert.deepEqual(names(`${second}/rootfs`), [".", "shared", "two"]);
+  assert.equal(place.fdbundle("rm", second).status, 0);
+  place.isClean();
+});
+
+eachStore("bundles of one image do not see each other's changes", async (place, kind) => {
+  const archive = dockerArchive([layer([file("f", "image")])]);
+  const [first, second] = [await place.convert(archive, kind), await place.convert(archive, kind)];
+  writeFileSync(`${first}/rootfs/f`, "changed");
+  assert.equal(readFileSync(`${second}/rootfs/f`, "utf8"), "image");
+  assert.equal(readFileSync(`${await place.convert(archive, kind)}/rootfs/f`, "utf8"), "image");
+});
+
+eachStore("a bundle that was moved, and one that was removed by hand", async (place, kind) => {
+  const bundle = await place.convert(dockerArchive([layer([file("f")])]), kind);
+  renameSync(bundle, place.path("bundle-moved"));
+  if (kind === "overlay") assert.match(place.fdbundle("rm", bundle).stderr, /^fdbundle: ".*bundle-1": .* is in use: /);
+  assert.deepEqual(names(place.path("bundle-moved/rootfs")), [".", "f"]);
+  assert.deepEqual(place.fdbundle("rm", "bundle-moved/"), { status: 0, stdout: "", stderr: "" });
+  place.isClean();
+
+  const other = await place.convert(dockerArchive([layer([file("f")])]), kind);
+  spawnSync("umount", [`${other}/rootfs`]);
+  rmSync(other, { recursive: true });
+  // Somebody else's now.
+  mkdirSync(other);
+  assert.equal(place.fdbundle("rm", other).status, 1);
+  rmSync(other, { recursive: true });
+  assert.deepEqual(place.fdbundle("rm", other), { status: 0, stdout: "", stderr: "" });
+  place.isClean();
+});
+
+eachStore("a bundle's directory that is there already", async (place, kind) => {
+  const archive = place.write("i.tar", dockerArchive([layer([file("f")])]));
+  const convert = (output: string) => place.fdbundle("from-tar", archive, "--store", kind, "-o", output);
+  mkdirSync(place.path("bundle-full/x"), { recursive: true });
+  assert.deepEqual(convert("bundle-full"), {
+    status: 1,
+    stdout: "",
+    stderr: 'fdbundle: "bundle-full": it exists already and is not empty\n',
+  });
+  assert.match(convert("i.tar").stderr, /^fdbundle: ".*i.tar": scandir: not a directory \(ENOTDIR\)\n$/);
+  assert.match(
+    convert("none/bundle").stderr,
+    /^fdbundle: "none\/bundle": lstat: no such file or directory \(ENOENT\)\n$/,
+  );
+  rmSync(place.path("bundle-full"), { recursive: true });
+  place.isClean();
+  mkdirSync(place.path("bundle-empty"));
+  assert.equal(convert("bundle-empty").status, 0);
+  assert.deepEqual(names(place.path("bundle-empty/rootfs")), [".", "f"]);
+  assert.match(convert("bundle-empty").stderr, /it exists already/);
+  assert.equal(statSync(place.path("bundle-empty")).mode & 0o777, 0o700);
+});
+
+placed("errors are one line that names the file", (place) => {
+  const errors: [args: string[], reason: RegExp][] = [
+    [["from-tar", "none.tar"], /^fdbundle: "none.tar": open: no such file or directory \(ENOENT\)\n$/],
+    [["from-tar", "."], /^fdbundle: "\.": /],
+    [
+      ["from-tar", place.write("x.tar", dockerArchive([layer([file("../../etc/x")])]))],
+      /^fdbundle: "\/.*x.tar": layer 1 \(sha256:\w+\): entry "..\/..\/etc\/x": .*\n$/,
+    ],
+    [["rm", "none"], /^fdbundle: "none": the store knows of no bundle there \(`fdbundle ls` lists them\)\n$/],
+    [[], /^fdbundle: no command given \(see fdbundle --help\)\n$/],
+    [["from-tar", "x", "--store", "none"], /^fdbundle: option '--store <kind>' argument 'none' is invalid[^\n]*\n$/],
+  ];
+  for (const [args, reason] of errors) {
+    const { status, stdout, stderr } = place.fdbundle(...args);
+    assert.match(stderr, reason);
+    assert.deepEqual([status, stdout], [1, ""]);
+  }
+  assert.match(place.fdbundle("--help").stdout, /from-tar/);
+  assert.match(place.fdbundle("--version").stdout, /^fdbundle version \d/);
+  place.isClean();
+});
+
+placed("names of directories that are no ASCII", async (place) => {
+  const odd = place.path("ünï ☃, ':\\");
+  mkdirSync(odd);
+  const archive = place.write(
+    "i.tar",
+    dockerArchive([
+      layer([directory("d/"), file("d/f", "", { pax: { "SCHILY.xattr.user.x": "1" } })]),
+      layer([file("g")]),
+    ]),
+  );
+  for (const kind of KINDS) {
+    const [command, ...first] = FDBUNDLE;
+    const args = [...first, "--root", `${odd}/store`, "from-tar", archive, "-o", `${odd}/bundle`, "--store", kind];
+    const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^run it by: fdrunc run -b '.*' bundle\n$/);
+    assert.deepEqual(names(`${odd}/bundle/rootfs`), [".", "d", "d/f", "g"]);
+    assert.equal(spawnSync(command, [...first, "--root", `${odd}/store`, "rm", `${odd}/bundle`]).status, 0);
+  }
+  assert.deepEqual(readdirSync(odd), ["store"]);
+});
+
+eachStore("a container that uses the bundle keeps it from being removed", async (place, kind) => {
+  const bundle = await place.convert(dockerArchive([layer([file("f")])]), kind);
+  const user = spawn("unshare", ["-m", "--propagation", "private", "sleep", "100"]);
+  try {
+    await setTimeout(300);
+    if (kind === "overlay") {
+      assert.match(
+        place.fdbundle("rm", bundle).stderr,
+        /^fdbundle: ".*bundle-1": the root file system is in use: [^\n]*\n$/,
+      );
+      assert.deepEqual(names(`${bundle}/rootfs`), [".", "f"]);
+    }
+  } finally {
+    user.kill("SIGKILL");
+  }
+  await setTimeout(300);
+  assert.deepEqual(place.fdbundle("rm", bundle), { status: 0, stdout: "", stderr: "" });
+});
+
+eachStore("signals end a conversion, and nothing is left", async (place, kind) => {
+  const archive = place.write("slow.tar", slowImage());
+  for (const [signal, status] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
+    const { child, ended } = start(place, "from-tar", archive, "-o", "bundle", "--store", kind);
+    while (!existsSync(place.path("store/bundles")) || readdirSync(place.path("store/bundles")).length === 0)
+      await setTimeout(5);
+    await setTimeout(30);
+    child.kill(signal);
+    assert.deepEqual(await ended, { code: status, out: "", err: `fdbundle: interrupted: ${signal}\n` });
+    place.isClean();
+  }
+  // Also while it waits for its input.
+  const { child, ended } = start(place, "from-tar", "-", "-o", "bundle", "--store", kind);
+  await setTimeout(500);
+  child.kill("SIGTERM");
+  assert.equal((await ended).code, 143);
+  place.isClean();
+});
+
+eachStore("what a conversion that was killed left, the next command removes", async (place, kind) => {
+  const archive = place.write("slow.tar", slowImage());
+  let finished = 0;
+  for (let i = 0; i < 15; i++) {
+    const { child, ended } = start(place, "from-tar", archive, "-o", "bundle", "--store", kind);
+    await setTimeout(150 + i * 40);
+    child.kill("SIGKILL");
+    const { code } = await ended;
+    const { status, stdout, stderr } = place.fdbundle("ls", "-q");
+    assert.deepEqual([status, stderr], [0, ""]);
+    if (stdout === "") place.isClean();
+    else {
+      finished++;
+      assert.equal(names(place.path("bundle/rootfs")).length, 4005);
+      assert.equal(place.fdbundle("rm", "bundle").status, 0);
+    }
+    assert.ok(code === null || stdout !== "");
+  }
+  assert.ok(finished < 15);
+  assert.equal(place.fdbundle("from-tar", archive, "-o", "bundle", "--store", kind).status, 0);
+});
+
+eachStore("conversions of one image at the same time", async (place, kind) => {
+  const archive = place.write("slow.tar", slowImage());
+  const all = Array.from({ length: 4 }, (_, i) =>
+    start(place, "from-tar", archive, "-o", `bundle-${i}`, "--store", kind),
+  );
+  // One of those that the others may wait for.
+  await setTimeout(400);
+  all[0].child.kill("SIGKILL");
+  const [, ...others] = await Promise.all(all.map(({ ended }) => ended));
+  for (const { code, err } of others) assert.equal(code, 0, err);
+  // The image does not say what time its root has.
+  const [one, two, three] = [1, 2, 3].map((i) => ({ ...tree(place.path(`bundle-${i}/rootfs`)), ".": 0 }));
+  assert.equal(Object.keys(one).length, 4005);
+  assert.deepEqual(two, one);
+  assert.deepEqual(three, one);
+  // While bundles come and go.
+  const more = start(place, "from-tar", archive, "-o", "bundle-4", "--store", kind);
+  assert.equal(place.fdbundle("rm", "bundle-1", "bundle-2", "bundle-3").status, 0);
+  assert.equal((await more.ended).code, 0);
+  assert.equal(names(place.path("bundle-4/rootfs")).length, 4005);
+});
+
+placed("a full disk ends a conversion, and nothing is left", async (place, t) => {
+  mkdirSync(place.path("small"));
+  const options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", place.path("small")];
+  if (spawnSync("mount", options).status !== 0) return t.skip("needs to mount a tmpfs");
+  const archive = place.write("big.tar", dockerArchive([layer([file("big", Buffer.alloc(4 << 20))])]));
+  for (const kind of KINDS) {
+    const [command, ...first] = FDBUNDLE;
+    const args = [
+      ...first,
+      "--root",
+      place.path("small/store"),
+      "from-tar",
+      archive,
+      "-o",
+      place.path("small/bundle"),
+      "--store",
+      kind,
+    ];
+    const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+    if (stderr.includes("overlay")) continue;
+    assert.match(
+      stderr,
+      /^fdbundle: ".*big.tar": layer 1 .*: entry "big": write: no space left on device \(ENOSPC\)\n$/,
+    );
+    assert.equal(status, 1);
+    assert.deepEqual(readdirSync(place.path("small")), ["store"]);
+    assert.deepEqual(readdirSync(place.path("small/store/overlay")), []);
+  }
+  spawnSync("umount", [place.path("small")]);
+});
+
+placed("where overlay file systems cannot be had a copy is made", async (place, t) => {
+  mkdirSync(place.path("lower/store"), { recursive: true });
+  for (const name of ["upper", "work", "merged"]) mkdirSync(place.path(name));
+  const [lower, upper, work] = ["lower", "upper", "work"].map((name) => place.path(name));
+  const options = [
+    "-t",
+    "overlay",
+    "-o",
+    `lowerdir=${lower},upperdir=${upper},workdir=${work}`,
+    "overlay",
+    place.path("merged"),
+  ];
+  if (spawnSync("mount", options).status !== 0) return t.skip("needs overlay file systems");
+  const archive = place.write("i.tar", dockerArchive([layer([file("f")])]));
+  const convert = (...args: string[]) => {
+    const [command, ...first] = FDBUNDLE;
+    const all = [
+      ...first,
+      "--root",
+      place.path("merged/store"),
+      "from-tar",
+      archive,
+      "-o",
+      place.path("bundle"),
+      ...args,
+    ];
+    return spawnSync(command, all, { encoding: "utf8" });
+  };
+  assert.match(
+    convert("--store=overlay").stderr,
+    /^fdbundle: overlay file system with "upperdir=.*": invalid argument \(EINVAL\) \(.* not supported as upperdir\)\n$/,
+  );
+  const { status, stderr } = convert();
+  assert.equal(status, 0);
+  assert.match(
+    stderr,
+    /^fdbundle: warning: the root file system is a full copy: overlay file system with .*\nrun it by/,
+  );
+  assert.deepEqual(names(place.path("bundle/rootfs")), [".", "f"]);
+  rmSync(place.path("bundle"), { recursive: true });
+  spawnSync("umount", [place.path("merged")]);
+});
+
+placed("overlay file systems as kernels before 6.5 take them", async (place, t) => {
+  if (place.store.choose(undefined, () => {}) !== "overlay") return t.skip("needs overlay file systems");
+  const lower = Array.from({ length: 100 }, (_, i) => place.path(`l${i}`));
+  for (const [i, path] of lower.entries()) {
+    mkdirSync(path);
+    writeFileSync(`${path}/f`, String(i));
+    writeFileSync(`${path}/${i}`, "");
+  }
+  for (const name of ["upper", "work"]) mkdirSync(place.path(name));
+  const overlay = { lower, upper: place.path("upper"), work: place.path("work"), options: ["volatile", "index=off"] };
+  for (const mount of [mountOverlay, mountOverlayByPage]) {
+    rmSync(`${overlay.work}/work`, { recursive: true, force: true });
+    const fd = mount(overlay);
+    try {
+      assert.equal(readFileSync(`/proc/self/fd/${fd}/f`, "utf8"), "0");
+      assert.equal(readdirSync(`/proc/self/fd/${fd}`).length, 101);
+    } finally {
+      close(fd);
+    }
+    assert.deepEqual(place.mounts(), []);
+  }
+});
+
+eachStore("a task that is ended before it begins", async (place, kind) => {
+  const tarball = place.write("i.tar", dockerArchive([layer([file("f")])]));
+  const order = { tarball, output: place.path("bundle"), name: undefined, store: kind };
+  const reason = new Error("enough");
+  await assert.rejects(makeBundle(place.store, order, place.task(AbortSignal.abort(reason))), reason);
+  place.isClean();
+});
