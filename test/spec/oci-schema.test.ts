@@ -14,6 +14,11 @@ const DIFFERENCES: Record<string, [path: RegExp, what: string, reason: string][]
     [/^\.process\.oomScoreAdj$/, "range", "the kernel's range, proc_pid_oom_score_adj(5)"],
     [/^\.process\.rlimits\[\]\.type$/, "enum, pattern", "config.md: the types are those of getrlimit(2)"],
     [/^\.hooks\.\w+\[\]\.timeout$/, "range", "seconds of more than 31 bits cannot be meant"],
+    [
+      /^\.linux\.rootfsPropagation$/,
+      "enum",
+      "docker and containerd write rslave and rshared, which runc takes as well",
+    ],
     [/^\.linux\.devices\[\]\.type$/, "enum, pattern", "the pattern ^[cbup]$ as an enumeration"],
     [/^\.linux\..*[dD]evices?\[\]\.(major|minor)$/, "range", "device numbers have 32 bits in all; -1 is every one"],
   ],

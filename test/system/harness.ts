@@ -126,6 +126,7 @@ export class Scene {
   config: FullConfig;
   private readonly mountsBefore: string[];
   private readonly ends: Promise<unknown>[] = [];
+  private readonly mounted: string[] = [];
   private calls = 0;
 
   constructor() {
@@ -168,6 +169,15 @@ export class Scene {
   /** A path in the scene's directory. */
   path(...names: string[]): string {
     return join(this.directory, ...names);
+  }
+
+  /** Mounts a tmpfs on a directory of the scene's, by mount(8). Returns its path. */
+  mountTmpfs(name: string, ...flags: string[]): string {
+    const path = this.path(name);
+    mkdirSync(path, { recursive: true });
+    assert.equal(spawnSync("mount", ["-t", "tmpfs", ...flags, "tmpfs", path]).status, 0);
+    this.mounted.push(path);
+    return path;
   }
 
   /** Runs fdrunc with the scene's state directory. */
@@ -272,6 +282,7 @@ export class Scene {
     await Promise.allSettled(this.ends);
     try {
       for (const id of entries(this.state)) this.fdrunc(["delete", "--force", id]).succeeds();
+      for (const path of this.mounted.reverse()) attempt("umount2", cstring(path), 0);
       this.assertNothingLeft();
     } finally {
       for (const pid of this.processes()) process.kill(pid, "SIGKILL");
