@@ -16,24 +16,32 @@ const BUSYBOX = "/bin/busybox";
 const GREETING = 'echo "Hello from $(hostname): $(uname -sr), process $$, user $(id -un)"';
 
 process.chdir(ROOT);
+if (process.getuid() !== 0) {
+  console.error("quickstart: needs root, to unpack an image with its owners and to run a container of it");
+  process.exit(1);
+}
 setUp(["busybox-static"]);
 run("node", "src/build/build.mjs");
 const FDRUNC = existsSync("dist/fdrunc") ? ["dist/fdrunc"] : ["node", "dist/node/bin/fdrunc.js"];
 const FDBUNDLE = "dist/fdbundle";
 
+if (existsSync(BUNDLE)) run(FDBUNDLE, "rm", shown(BUNDLE));
 rmSync(PLACE, { recursive: true, force: true });
 mkdirSync(PLACE, { recursive: true });
-const tarball = process.env.TAR ? resolve(process.env.TAR) : makeTarball();
+const tarball = process.env.TAR ? resolve(process.env.INIT_CWD ?? ".", process.env.TAR) : makeTarball();
 run(FDBUNDLE, "from-tar", shown(tarball), "-o", shown(BUNDLE));
 run(...FDRUNC, "run", "-b", shown(BUNDLE), "quickstart");
 
-const again = [...FDRUNC, "run", "-b", shown(BUNDLE), "again"].join(" ");
+const next = [
+  [[...FDRUNC, "run", "-b", shown(BUNDLE), "again"], "run it again; config.json says what it runs"],
+  [[...FDRUNC, "plan", "-b", shown(BUNDLE)], "print every system call that makes it"],
+  [[FDBUNDLE, "ls"], "list the bundles"],
+  [[FDBUNDLE, "rm", shown(BUNDLE)], "remove the bundle, and its layers from the store"],
+].map(([command, what]) => `  ${command.join(" ").padEnd(60)}  ${what}`);
 console.log(`
-That was a container: the bundle is ${shown(BUNDLE)} (config.json and rootfs), the container is gone.
-Next:
-  ${again}
-  ${[...FDRUNC, "plan", "-b", shown(BUNDLE)].join(" ")}      every system call that made it
-  ${FDBUNDLE} rm ${shown(BUNDLE)}      removes the bundle and its layers`);
+That was a container. It is gone; its bundle, ${shown(BUNDLE)}, is there: config.json and rootfs.
+What to type next:
+${next.join("\n")}`);
 
 /** Says a command line and runs it. */
 function run(...command) {

@@ -89,6 +89,8 @@ async function stage(name, files) {
     output.delete(file);
   });
   for await (const _ of events);
+  if (sum.failed > before.failed)
+    for (const [file, text] of output) console.log(`\n${title(name, file)} has put out:\n${text}`);
   const [passed, failed, without] = ["passed", "failed", "skipped"].map((key) => sum[key] - before[key]);
   console.log(`${name}: ${passed} passed, ${failed} failed, ${without} skipped`);
 }
