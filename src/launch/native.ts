@@ -25,12 +25,12 @@ export function placeProgram(program: Program, inputs: Readonly<Record<string, n
     data: address + 2 * PART,
     ending: "return",
   };
-  const { code, data } = assemble(program, ffi.arch, placement, inputs, 1);
+  const { code, entry, data } = assemble(program, ffi.arch, placement, inputs, 1);
   if (data.length > PART) throw new RangeError("the launcher's data is larger than its place");
   copyTo(placement.code, code);
   copyTo(placement.data, data);
   sys("mprotect", address, PART, C.PROT_READ | C.PROT_EXEC);
-  return address;
+  return address + entry;
 }
 
 /** Copies bytes to an address of this process. process_vm_writev(2) */

@@ -1,4 +1,5 @@
-import { type Assembler, Code } from "./assembler.js";
+import { type Assembler, Code, type Memory } from "./assembler.js";
+import type { Value } from "./program.js";
 
 /** How a distance is written into an instruction: the kind tells which bits take it. */
 type Kind = "branch" | "conditional";
@@ -12,16 +13,33 @@ const [EQ, NE, HS] = [0, 1, 2];
 export class Aarch64Assembler extends Code implements Assembler {
   private readonly toLabels: [at: number, kind: Kind, label: number][] = [];
 
-  syscall(number: number, count: number, step?: number, failure = -1): void {
-    for (let i = 0; i < count; i++) this.operand(i);
-    if (step !== undefined) this.step(step);
+  operands(values: readonly Value[], memory: Memory): void {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== "object") this.move(i, value);
+      else {
+        const operand = memory.operand(value);
+        if (memory.loaded) {
+          this.move(SCRATCH, operand);
+          this.emit(0xf9400000 | (SCRATCH << 5) | i); // ldr xR, [x9]
+        } else this.move(i, operand);
+      }
+    }
+  }
+
+  syscall(number: number): void {
     this.move(NUMBER, number);
     this.emit(0xd4000001); // svc #0
-    if (step !== undefined) this.jumpIfError(failure);
+  }
+
+  checkedSyscall(number: number, step: number): void {
+    this.step(step);
+    this.syscall(number);
+    this.compareNegated(4095);
+    this.emit(0x54000000 | ((-this.length & 0x7ffff) << 5) | HS); // b.hs to the start
   }
 
   storeOperand(address: number): void {
-    this.operand(0);
     this.storeResult(address);
   }
 
@@ -91,17 +109,6 @@ export class Aarch64Assembler extends Code implements Assembler {
       const distance = labels[label] - at;
       words[at] |= kind === "branch" ? distance & 0x3ffffff : (distance & 0x7ffff) << 5;
     }
-  }
-
-  /** Puts an operand into its register. */
-  private operand(register: number): void {
-    const value = this.operands[register];
-    if (!this.loads[register]) {
-      this.move(register, value);
-      return;
-    }
-    this.move(SCRATCH, value);
-    this.emit(0xf9400000 | (SCRATCH << 5) | register); // ldr xR, [x9]
   }
 
   /** movz or movn, then movk for each half-word that still differs. */

@@ -5,13 +5,15 @@ import { type ConstantName, constants } from "../linux/constants.js";
 import { errnoNumber } from "../linux/errno.js";
 import { SYSCALLS } from "../linux/syscalls.js";
 import { Aarch64Assembler } from "./aarch64.js";
-import type { Assembler } from "./assembler.js";
+import type { Assembler, Memory } from "./assembler.js";
 import { type Call, type Field, type Program, REPORT_SIZE, type Step, type Target, type Value } from "./program.js";
 import { X86Assembler } from "./x86_64.js";
 
 /** Machine code and the data it works on. */
 export interface Assembled {
   readonly code: Uint8Array;
+  /** Where it starts, in bytes from its beginning: there it reports failures. */
+  readonly entry: number;
   /** Data with its initial content. */
   readonly data: Uint8Array;
   /** How many bytes of zeroed memory there are. */
@@ -50,6 +52,9 @@ export function assemble(
   const places = new Int32Array(failure + 1);
   const column = arch === "x86_64" ? 0 : 1;
 
+  // At the very beginning, so that each step knows the distance.
+  emitFailure(asm, data, program, column);
+  const entry = asm.length * 4;
   for (let index = 0; index < end; index++) {
     const step = steps[index];
     places[index] = asm.length;
@@ -58,17 +63,15 @@ export function assemble(
     else emitOther(asm, data, step, index, failure, first + index);
   }
   places[end] = asm.length;
-  asm.grow();
+  if (asm.length > asm.enough) asm.grow();
   if (placement.ending === "return") asm.return();
   else emitExit(asm, data, 0, column);
-  places[failure] = asm.length;
-  emitFailure(asm, data, program, column);
   asm.resolve(places);
 
   const code = asm.finish();
   if (code.length > placement.zeroed - placement.code || data.zeroed > placement.data - placement.zeroed)
     throw new RangeError(`a program of ${end} steps is larger than its place`);
-  return { code, data: data.finish(), zeroed: data.zeroed };
+  return { code, entry, data: data.finish(), zeroed: data.zeroed };
 }
 
 function emitOther(
@@ -88,7 +91,7 @@ function emitOther(
     const address = data.named(step.into);
     if (step.store === "argument") asm.storeArgument(address);
     else {
-      setOperands(asm, data, [step.store]);
+      asm.operands([step.store], data);
       asm.storeOperand(address);
     }
   } else if ("jump" in step) asm.jump(placeOf(step.jump, index));
@@ -124,13 +127,13 @@ function emitCall(
     asm.jump(any === undefined ? failure : placeOf(any, index));
     return;
   }
-  setOperands(asm, data, args);
+  asm.operands(args, data);
   const nr = SYSCALLS[call][column];
-  if (on === undefined) asm.syscall(nr, args.length, number, failure);
+  if (on === undefined) asm.checkedSyscall(nr, number);
   else {
     const any = on["*"];
     if (any === undefined || zero === "fail") asm.step(number);
-    asm.syscall(nr, args.length);
+    asm.syscall(nr);
     for (const name in on) if (name !== "*") asm.jumpIfErrno(numberOf(name), placeOf(on[name], index));
     if (any === undefined) asm.jumpIfError(failure);
     // Where the result is neither stored nor looked at again, an error that goes on needs no instruction.
@@ -142,33 +145,19 @@ function emitCall(
   if (then !== undefined && then !== "next") asm.jump(then.target);
 }
 
-/** Hands values to the assembler as operands: constants, addresses, or places to load from. */
-function setOperands({ operands, loads }: Assembler, data: Data, values: readonly Value[]): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    loads[i] = false;
-    if (typeof value !== "object") operands[i] = value;
-    else if ("slot" in value) {
-      operands[i] = data.named(value.slot) + (value.offset ?? 0);
-      loads[i] = true;
-    } else if ("flags" in value) operands[i] = data.bits(value);
-    else operands[i] = data.address(value);
-  }
-}
-
 function emitExit(asm: Assembler, data: Data, status: number, column: 0 | 1): void {
-  setOperands(asm, data, [status]);
-  asm.syscall(SYSCALLS.exit_group[column], 1);
+  asm.operands([status], data);
+  asm.syscall(SYSCALLS.exit_group[column]);
 }
 
 /** The report of a failed step: its number, the errno, and what the mount context's log says; then the end. */
 function emitFailure(asm: Assembler, data: Data, { report: { to, context } }: Program, column: 0 | 1): void {
   const report = data.zero(REPORT_SIZE);
   asm.storeFailure(report, report + 4);
-  setOperands(asm, data, [{ slot: context }, report + 8, REPORT_SIZE - 8]);
-  asm.syscall(SYSCALLS.read[column], 3);
-  setOperands(asm, data, [{ slot: to }, report, REPORT_SIZE]);
-  asm.syscall(SYSCALLS.write[column], 3);
+  asm.operands([{ slot: context }, report + 8, REPORT_SIZE - 8], data);
+  asm.syscall(SYSCALLS.read[column]);
+  asm.operands([{ slot: to }, report, REPORT_SIZE], data);
+  asm.syscall(SYSCALLS.write[column]);
   emitExit(asm, data, 1, column);
 }
 
@@ -189,7 +178,8 @@ function joinedBits(flags: string, numbers: Record<ConstantName, number>): numbe
 }
 
 /** The memory of a program as it is laid out: strings, structs and slots, each at its address. */
-class Data {
+class Data implements Memory {
+  loaded = false;
   /** Bytes of zeroed memory so far. */
   zeroed = 0;
   private bytes = new Uint8Array(2048);
@@ -225,6 +215,16 @@ class Data {
     }
     for (const [at, fields] of structs) this.fill(at, fields);
     for (const name in inputs) this.word(this.named(name) - placement.data, inputs[name]);
+  }
+
+  operand(value: Exclude<Value, number | bigint>): number {
+    if ("slot" in value) {
+      this.loaded = true;
+      const address = this.named(value.slot);
+      return value.offset === undefined ? address : address + value.offset;
+    }
+    this.loaded = false;
+    return "flags" in value ? this.bits(value) : this.address(value);
   }
 
   /** The address of named memory. */

@@ -1,14 +1,27 @@
+import type { Value } from "./program.js";
+
+/** Where values lie that are not numbers. */
+export interface Memory {
+  /** What a value comes to: a constant, an address; or, if `loaded` is true then, the address of what it comes to. */
+  operand(value: Exclude<Value, number | bigint>): number;
+  readonly loaded: boolean;
+}
+
 /**
  * What `assemble` asks of a machine: one method an instruction (or a few), each writing code at the current place. Data
  * is named by its address.
  */
 export interface Assembler extends Code {
+  /** Puts values into the registers of a system call's arguments. */
+  operands(values: readonly Value[], memory: Memory): void;
+  /** Makes a system call by number. */
+  syscall(number: number): void;
   /**
-   * Makes a system call by number with the first `count` operands. With a step's number, remembers that in a register
-   * that system calls leave alone and jumps to `failure` if the result is a negated errno.
+   * Makes a system call by number, with the step's number in a register that system calls leave alone, and jumps to the
+   * code's start, where failures are reported, if the result is a negated errno.
    */
-  syscall(number: number, count: number, step?: number, failure?: number): void;
-  /** Stores the first operand in memory. */
+  checkedSyscall(number: number, step: number): void;
+  /** Stores in memory the first of the operands that were put into registers last. */
   storeOperand(address: number): void;
   /** Stores in memory the first argument that the code was called with. */
   storeArgument(address: number): void;
@@ -38,18 +51,13 @@ export interface Assembler extends Code {
 const LARGEST_STEP = 256;
 
 /**
- * Code being written, in 32-bit words, and the operands of the instruction that comes next. Storing elements of a typed
- * array is the cheapest that an interpreted engine can do; the work is done some thousand times a container.
+ * Code being written, in 32-bit words. Storing elements of a typed array is the cheapest that an interpreted engine can
+ * do, and each call that is spared counts: the work is done some thousand times a container.
  */
 export class Code {
   words = new Int32Array(1024);
   /** How many words are written. */
   length = 0;
-
-  /** The operands of a system call: a constant or an address; or, where `loads` says so, the word at an address. */
-  readonly operands: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
-  readonly loads: boolean[] = [false, false, false, false, false, false];
-
   /** Up to this length there is room for a step's instructions without growing. */
   enough = this.words.length - LARGEST_STEP;
 

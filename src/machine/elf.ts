@@ -27,7 +27,7 @@ const PLACEMENT: Placement = { code: BASE + HEADERS, zeroed: 0x480000, data: 0x4
  */
 export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string, number>>, first: number): Uint8Array {
   const { id, page } = MACHINES[arch];
-  const { code, data, zeroed } = assemble(program, arch, PLACEMENT, inputs, first);
+  const { code, entry, data, zeroed } = assemble(program, arch, PLACEMENT, inputs, first);
   const codeEnd = HEADERS + code.length;
   const offset = (codeEnd + page - 1) & -page;
   const file = new Uint8Array(offset + data.length);
@@ -38,7 +38,7 @@ export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string
   view.setUint16(16, 2, true); // ET_EXEC
   view.setUint16(18, id, true);
   word(20, 1); // version
-  word(24, BASE + HEADERS); // entry
+  word(24, PLACEMENT.code + entry);
   word(32, HEADER); // program headers
   view.setUint16(52, HEADER, true);
   view.setUint16(54, SEGMENT, true);

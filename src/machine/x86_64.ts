@@ -1,4 +1,5 @@
-import { type Assembler, Code } from "./assembler.js";
+import { type Assembler, Code, type Memory } from "./assembler.js";
+import type { Value } from "./program.js";
 
 // Instructions as Intel's manual (SDM volume 2) encodes them, first byte lowest, each brought to a multiple of four
 // bytes by a `nop` in front (90, 66 90 or 0f 1f 00) so that its immediate or distance is a word of its own. Words are
@@ -43,43 +44,51 @@ export class X86Assembler extends Code implements Assembler {
     super();
   }
 
-  syscall(number: number, count: number, step?: number, failure = -1): void {
-    const { words, operands, loads } = this;
+  operands(values: readonly Value[], memory: Memory): void {
+    const { words } = this;
     let at = this.length;
-    for (let i = 0; i < count; i++) {
-      const value = operands[i];
-      if (loads[i]) {
-        words[at] = LOAD[i];
-        words[at + 1] = (value as number) - this.origin - at * 4 - 8;
-        at += 2;
-      } else if (value >= 0 && value <= 0xffffffff) {
+    for (let i = 0; i < values.length; i++) {
+      let value = values[i];
+      if (typeof value === "object") {
+        value = memory.operand(value);
+        if (memory.loaded) {
+          words[at] = LOAD[i];
+          words[at + 1] = value - this.origin - at * 4 - 8;
+          at += 2;
+          continue;
+        }
+      }
+      if (typeof value === "number" && value >= 0 && value <= 0xffffffff) {
         words[at] = MOV_32[i]; // the upper half becomes zero
-        words[at + 1] = Number(value);
+        words[at + 1] = value;
         at += 2;
       } else at = this.large(at, i, value);
     }
-    if (step === undefined) {
-      words[at] = MOV_EAX;
-      words[at + 1] = number;
-      words[at + 2] = SYSCALL;
-      this.length = at + 3;
-    } else {
-      words[at] = MOV_EBX;
-      words[at + 1] = step;
-      words[at + 2] = MOV_EAX;
-      words[at + 3] = number;
-      words[at + 4] = SYSCALL_CMP_RAX;
-      words[at + 5] = LOWEST_ERROR;
-      words[at + 6] = JAE;
-      this.toLabels.push(at + 7, failure);
-      this.length = at + 8;
-    }
+    this.length = at;
+  }
+
+  syscall(number: number): void {
+    const { words, length: at } = this;
+    words[at] = MOV_EAX;
+    words[at + 1] = number;
+    words[at + 2] = SYSCALL;
+    this.length = at + 3;
+  }
+
+  checkedSyscall(number: number, step: number): void {
+    const { words, length: at } = this;
+    words[at] = MOV_EBX;
+    words[at + 1] = step;
+    words[at + 2] = MOV_EAX;
+    words[at + 3] = number;
+    words[at + 4] = SYSCALL_CMP_RAX;
+    words[at + 5] = LOWEST_ERROR;
+    words[at + 6] = JAE;
+    words[at + 7] = at * -4 - 32;
+    this.length = at + 8;
   }
 
   storeOperand(address: number): void {
-    const [value] = this.operands;
-    if (this.loads[0]) this.reach(LOAD[0], value as number);
-    else this.length = this.large(this.length, 0, value);
     this.reach(STORE_RDI, address);
   }
 
@@ -147,7 +156,7 @@ export class X86Assembler extends Code implements Assembler {
     for (let i = 0; i < toLabels.length; i += 2) words[toLabels[i]] = (labels[toLabels[i + 1]] - toLabels[i] - 1) * 4;
   }
 
-  /** A constant that may be negative or of 64 bits. Returns where the code goes on. */
+  /** A constant that may be negative, of 64 bits or a bigint. Returns where the code goes on. */
   private large(at: number, register: number, value: number | bigint): number {
     const { words } = this;
     if (value >= -0x80000000 && value < 0x80000000) {
