@@ -192,14 +192,20 @@ export class Scene {
   /** Like `fdrunc`, without waiting for the end; `ended` tells of it. */
   start(args: readonly string[], calling: Calling = {}): { child: ChildProcess; ended: Promise<Result> } {
     const { files, command, options } = this.prepare(args, calling);
-    const child = spawn(command[0], command.slice(1), options as SpawnOptions);
+    const { child, ended } = this.spawn(command, options as SpawnOptions);
     for (const fd of files.fds) closeSync(fd);
+    return { child, ended: ended.then((status) => new Result(status, files)) };
+  }
+
+  /** Starts a command that is ended with the scene at the latest. */
+  spawn(command: readonly string[], options: SpawnOptions = { stdio: "ignore" }) {
+    const child = spawn(command[0], command.slice(1), options);
     started.add(child);
-    const ended = new Promise<Result>((resolve, reject) => {
+    const ended = new Promise<number | null>((resolve, reject) => {
       child.on("error", reject);
       child.on("exit", (status) => {
         started.delete(child);
-        resolve(new Result(status, files));
+        resolve(status);
       });
     });
     this.ends.push(ended);
