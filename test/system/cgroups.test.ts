@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { cgroupHierarchies, isUnified, keysOf, ownDirectory } from "../../src/cgroup/hierarchy.js";
+import { cgroupOf, type FullConfig, type Scene, system, TAG } from "./harness.js";
+
+const hierarchies = cgroupHierarchies();
+const unified = isUnified(hierarchies);
+
+/** The cgroups of a process in the hierarchies that it was put in, by controllers or name. */
+const cgroupsOf = (pid: unknown): Record<string, string> =>
+  Object.fromEntries(
+    readFileSync(`/proc/${pid}/cgroup`, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(":").slice(1) as [string, string]),
+  );
+
+/** Creates a container and returns its process's cgroups in v1's hierarchies, or in v2 where that is all. */
+function placesOf(s: Scene, id: string): string[] {
+  s.create(id).succeeds();
+  const seen = cgroupsOf(s.stateOf(id).pid);
+  const expected = hierarchies
+    .filter(({ version }) => unified || version === 1)
+    .map((hierarchy) => keysOf(hierarchy).join());
+  return expected.map((keys) => seen[keys]);
+}
+
+/** This process's own cgroups, likewise. */
+const ownPlaces = (): string[] =>
+  hierarchies.filter(({ version }) => unified || version === 1).map(({ ownPath }) => (ownPath === "/" ? "" : ownPath));
+
+system("cgroupsPath: absolute from the hierarchies' roots, relative and absent from the runtime's own", (s) => {
+  const at = (path: string | undefined) =>
+    s.write(({ linux }) => {
+      linux.cgroupsPath = path as string;
+    });
+  at(`/${TAG}/deep/er`);
+  assert.deepEqual(new Set(placesOf(s, "absolute")), new Set([`/${TAG}/deep/er`]));
+  at(`${TAG}-relative/x`);
+  assert.deepEqual(
+    placesOf(s, "relative"),
+    ownPlaces().map((own) => `${own}/${TAG}-relative/x`),
+  );
+  at(undefined);
+  assert.deepEqual(
+    placesOf(s, `${TAG}-absent`),
+    ownPlaces().map((own) => `${own}/${TAG}-absent`),
+  );
+  for (const id of ["absolute", "relative", `${TAG}-absent`]) s.fdrunc(["delete", "--force", id]).succeeds();
+  // Parents may have been others', so they stay.
+  for (const hierarchy of hierarchies)
+    for (const parent of [`${hierarchy.mountPoint}/${TAG}/deep`, `${ownDirectory(hierarchy)}/${TAG}-relative`])
+      if (existsSync(parent)) rmdirSync(parent);
+});
+
+system("limits are set on the container's cgroups", (s, t) => {
+  if (unified) return t.skip("needs cgroup v1's controllers");
+  s.write(({ linux }) => {
+    linux.resources = {
+      ...linux.resources,
+      memory: { limit: 64 << 20, reservation: 32 << 20, swappiness: 10 },
+      cpu: { shares: 512, quota: 50_000, period: 100_000, cpus: "0", mems: "0" },
+      pids: { limit: 17 },
+      blockIO: { weight: 300 },
+    };
+  });
+  s.create().succeeds();
+  const value = (controller: string, file: string) => readFileSync(`${cgroupOf(controller)}/${file}`, "utf8").trim();
+  assert.equal(value("memory", "memory.limit_in_bytes"), String(64 << 20));
+  assert.equal(value("memory", "memory.soft_limit_in_bytes"), String(32 << 20));
+  assert.equal(value("cpu", "cpu.shares"), "512");
+  assert.equal(value("cpu", "cpu.cfs_quota_us"), "50000");
+  assert.equal(value("cpu", "cpu.cfs_period_us"), "100000");
+  assert.equal(value("cpuset", "cpuset.cpus"), "0");
+  assert.equal(value("pids", "pids.max"), "17");
+});
+
+system("limits are set on the container's cgroup in v2", (s, t) => {
+  if (!unified) return t.skip("needs cgroup v2 alone");
+  s.write(({ linux }) => {
+    linux.resources = { ...linux.resources, memory: { limit: 64 << 20 }, cpu: { quota: 50_000 }, pids: { limit: 17 } };
+  });
+  s.create().succeeds();
+  const value = (file: string) => readFileSync(`${cgroupOf("")}/${file}`, "utf8").trim();
+  assert.equal(value("memory.max"), String(64 << 20));
+  assert.equal(value("cpu.max"), "50000 100000");
+  assert.equal(value("pids.max"), "17");
+});
+
+const withLimit = (resources: FullConfig["linux"]["resources"]) => (config: FullConfig) => {
+  Object.assign(config.linux.resources, resources);
+};
+
+system("a container runs with a limit of one process, and one more is refused", (s) => {
+  s.write((config) => {
+    config.process.args = ["true"];
+    withLimit({ pids: { limit: 1 } })(config);
+  });
+  s.run().succeeds();
+  s.write((config) => {
+    config.process.args = ["sh", "-c", "true & wait; echo here"];
+    withLimit({ pids: { limit: 1 } })(config);
+  });
+  assert.match(s.run().stderr, /fork: Resource temporarily unavailable/);
+});
+
+system("a container runs with a megabyte of memory; one that needs more than it has is killed", (s) => {
+  s.write(withLimit({ memory: { limit: 1 << 20 } }));
+  s.run().succeeds();
+  s.write((config) => {
+    config.process.args = ["sh", "-c", "x=x; while :; do x=$x$x; done"];
+    withLimit({ memory: { limit: 4 << 20, swap: 4 << 20 } })(config);
+  });
+  assert.equal(s.run().status, 137);
+  s.assertNothingLeft();
+});
+
+system("too little memory for the container itself is told as such", (s) => {
+  s.write(withLimit({ memory: { limit: 4096 } }));
+  assert.match(s.create().fails(), /memory/);
+  s.assertNothingLeft();
+});
+
+system("an init that starts in its cgroups: all that it makes is charged to them, and nothing of the runtime", (s) => {
+  s.write((config) => {
+    config.process.args = ["sleep", "1000"];
+  });
+  s.create().succeeds();
+  const { pid } = s.stateOf();
+  for (const { version, mountPoint } of hierarchies) {
+    if (version === 2 && !unified) continue;
+    assert.equal(readFileSync(`${mountPoint}/${TAG}/c/cgroup.procs`, "utf8"), `${pid}\n`, mountPoint);
+  }
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  assert.ok(Number(resident) <= 64, `${resident} kB are resident`);
+});
+
+system("a cgroup that is another's is left alone, one that is empty is used", (s) => {
+  mkdirSync(cgroupOf("pids", `${TAG}/shared`));
+  const use = (id: string) => {
+    s.write((config) => {
+      config.process.args = ["sleep", "1000"];
+      config.linux.cgroupsPath = `/${TAG}/shared`;
+    });
+    return s.create(id);
+  };
+  use("first").succeeds();
+  assert.match(use("second").fails(), /^make cgroup ".*\/shared": it is there, with 1 process in it/);
+  assert.equal(s.status("first"), "created");
+});
+
+system("without cgroups, where the host is told to go without", (s) => {
+  s.write((config) => {
+    config.process.args = ["cat", "/proc/self/cgroup"];
+    config.mounts = config.mounts.filter(({ type }) => type !== "cgroup");
+    config.linux.resources = {};
+  });
+  const out = s.fdrunc(["--cgroup-manager", "disabled", "run", "c"]).succeeds();
+  assert.doesNotMatch(out, new RegExp(TAG));
+  assert.match(
+    s.fdrunc(["--cgroup-manager", "systemd", "run", "c"]).fails(),
+    /^--cgroup-manager systemd: .* not supported yet$/,
+  );
+});
