@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { StoreDirectory } from "../../src/bundle/store-directory.js";
+import { dockerArchive, imageConfig, layer, ociArchive } from "../bundle/archives.js";
+import { FDBUNDLE, KINDS } from "../bundle/place.js";
+import { directory, file, symlink } from "../bundle/tar-writer.js";
+import { type Scene, system } from "./harness.js";
+
+const APPLETS = ["cat", "echo", "id", "ls", "mkdir", "ping", "pwd", "sh", "stat", "touch"];
+
+/** An image of three layers: busybox, users and a volume; what the second brought is hidden by the third. */
+const LAYERS = [
+  layer([
+    directory("bin/"),
+    { name: "bin/busybox", content: readBusybox(), mode: 0o755 },
+    ...APPLETS.map((name) => symlink(`bin/${name}`, "busybox")),
+    directory("proc/"),
+    directory("dev/"),
+    directory("sys/"),
+  ]),
+  layer([
+    file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"),
+    file("etc/group", "root:x:0:\napp:x:1001:\nextra:x:60:app\n"),
+    directory("data/", { uid: 1000, mode: 0o750 }),
+    file("data/seed", "from the image\n", { uid: 1000 }),
+    file("hidden", ""),
+    directory("work/"),
+  ]),
+  layer([file(".wh.hidden", ""), file("work/shown", ""), { name: "extra", flag: "3", device: [1, 7], mode: 0o604 }]),
+];
+
+const CONFIG = imageConfig(LAYERS, {
+  User: "app",
+  WorkingDir: "/work",
+  Env: ["FROM=image"],
+  Entrypoint: ["sh", "-c"],
+  Cmd: ['id; pwd; echo "$FROM $HOME"; ls; ls /; cat /data/seed; echo more >> /data/seed; stat -c %t:%T:%a /extra'],
+  Volumes: { "/data": {} },
+});
+
+function readBusybox(): Buffer {
+  try {
+    return readFileSync("/bin/busybox");
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+function fdbundle(s: Scene, ...args: string[]): string {
+  const [command, ...first] = FDBUNDLE;
+  const options = { cwd: s.directory, encoding: "utf8" } as const;
+  const { status, stdout, stderr } = spawnSync(command, [...first, "--root", s.path("store"), ...args], options);
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+}
+
+for (const store of KINDS) {
+  const archives = {
+    docker: dockerArchive(LAYERS, ["x/image:1"], CONFIG),
+    oci: ociArchive(LAYERS, "x/image:1", CONFIG),
+  };
+  for (const [form, archive] of Object.entries(archives)) {
+    system(`an image's tarball becomes a bundle that runs as it is (${form}, ${store})`, (s, t) => {
+      if (
+        new StoreDirectory(s.path("store"), () => {}).choose(undefined, () => {}) !== "overlay" &&
+        store === "overlay"
+      )
+        return t.skip("needs overlay file systems in the temporary directory");
+      writeFileSync(s.path("image.tar"), archive);
+      const bundle = fdbundle(s, "from-tar", "image.tar", "--store", store);
+      assert.equal(bundle, s.path("image"));
+      try {
+        const expected = (seed: string) =>
+          `uid=1000(app) gid=1001(app) groups=60(extra),1001(app)\n/work\nimage /home/app\nshown\nbin\ndata\ndev\netc\nextra\nproc\nsys\nwork\n${seed}1:7:604\n`;
+        assert.equal(s.fdrunc(["run", "-b", bundle, "one"]).succeeds(), expected("from the image\n"));
+        assert.equal(s.fdrunc(["run", "-b", bundle, "two"]).succeeds(), expected("from the image\nmore\n"));
+      } finally {
+        fdbundle(s, "rm", bundle);
+      }
+    });
+  }
+}
