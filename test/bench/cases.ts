@@ -106,7 +106,7 @@ function limit(
     name,
     title,
     figures: [{ title: "", unit }],
-    runs: 1,
+    runs: 3,
     prepare(place, runtime) {
       const run = place.stopwatch(...runs(place, runtime, place.bundle(name)));
       let complaint: unknown;
