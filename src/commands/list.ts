@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { type FullState, fullState } from "../container/state.js";
 import { NoContainer, StateDirectory } from "../container/state-directory.js";
+import { columns } from "./columns.js";
 import { globalsOf } from "./globals.js";
 import { print } from "./print.js";
 
@@ -36,11 +37,8 @@ function allStates(root: string): FullState[] {
 }
 
 function table(states: readonly FullState[]): string {
-  const rows = [
+  return columns([
     ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
     ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
-  ];
-  const widths = rows[0].map((_, column) => Math.max(12, ...rows.map((row) => row[column].length + 3)));
-  const line = (row: string[]) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]))).join("");
-  return rows.map((row) => `${line(row)}\n`).join("");
+  ]);
 }

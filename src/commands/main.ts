@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ffi } from "../ffi/driver.js";
 import { Failure } from "../linux/failure.js";
 import { defineGlobals, globalsOf } from "./globals.js";
+import { messageOf } from "./message-of.js";
 import { print, printError } from "./print.js";
 import { reserveStandardStreams } from "./reserve-standard-streams.js";
 import { COMMANDS } from "./table.js";
@@ -37,19 +38,8 @@ const withTwoDashes = (args: readonly string[]): string[] =>
 /** Tells of an error, on standard error and in the log. Returns the exit status. */
 function report(error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  const message = messageOf(error);
+  const message = messageOf(error, "fdrunc");
   globalsOf(PROGRAM).log("error", message);
   printError(`fdrunc: ${message}\n`);
   return error instanceof Failure ? error.status : 1;
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof CommanderError)
-    return error.code === "commander.help"
-      ? "no command given (see fdrunc --help)"
-      : error.message.replace(/^error: /, "");
-  if (!(error instanceof Error)) return String(error);
-  // Anything but a Failure or a system call's error is a fault of fdrunc's own: its place helps.
-  const isTold = error instanceof Failure || error.name === "SyscallError";
-  return (isTold ? error.message : `internal error: ${error.message} ${error.stack ?? ""}`).replace(/\s*\n\s*/g, " ");
 }

@@ -9,6 +9,6 @@ export function messageOf(error: unknown, tool: string): string {
       : error.message.replace(/^error: /, "");
   if (!(error instanceof Error)) return String(error);
   // Anything but a Failure or a system call's error is a fault of our own: its place helps.
-  const isTold = error instanceof Failure || error.name === "SyscallError" || "syscall" in error;
+  const isTold = error instanceof Failure || "syscall" in error;
   return (isTold ? error.message : `internal error: ${error.message} ${error.stack ?? ""}`).replace(/\s*\n\s*/g, " ");
 }
