@@ -82,7 +82,8 @@ function openRoot(b: Builder, { rootfs }: Facts): void {
     into: "target",
   });
   attach(b, "root", "target");
-  b.done("target");
+  // The host's own directory, from which a way leads up: never left open.
+  b.close("target");
 }
 
 /** The working directory is made where it is missing, as the other runtimes do. */

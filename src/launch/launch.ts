@@ -42,6 +42,8 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     return copy;
   };
   const [ours, theirs] = socketPair();
+  // What the caller has left open ends here: init holds nothing of the host that it was not given.
+  sys("close_range", lowest, 0xffffffff, C.CLOSE_RANGE_CLOEXEC);
   // An engine may have marked them to be closed; a container keeps them.
   for (let fd = 0; fd < lowest; fd++) attempt("fcntl", fd, C.F_SETFD, 0);
   try {
