@@ -5,7 +5,7 @@ import { type Condition, conditionOf, equals, type Rule } from "./rule.js";
 import { ACTIONS, NUMBERED } from "./vocabulary.js";
 
 /**
- * The rules of a profile by system call. One without conditions stands alone, because it settles the matter; a system
+ * The rules of a profile by system call, up to the first one without conditions, which settles the matter. A system
  * call that is named but has no rule gets the default action.
  */
 export function rulesOf({ syscalls = [] }: Seccomp, defaultAction: number): Map<string, readonly Rule[]> {
@@ -43,13 +43,12 @@ function alternatives(args: readonly SyscallArg[]): Condition[][] {
   return sets.map((set) => set.sort((a, b) => a.argument - b.argument));
 }
 
-/** Rules and those that come after them. The first without conditions overrides all others. */
+/** Rules and those that come after them, if any can matter: not after one without conditions. */
 function merge(rules: readonly Rule[], added: readonly Rule[]): readonly Rule[] {
-  if (isSettled(rules)) return rules;
-  return isSettled(added) ? added : [...rules, ...added];
+  return isSettled(rules) ? rules : [...rules, ...added];
 }
 
-const isSettled = (rules: readonly Rule[]): boolean => rules[0]?.conditions.length === 0;
+const isSettled = (rules: readonly Rule[]): boolean => rules.at(-1)?.conditions.length === 0;
 
 /** A rule as it applies where the first argument says which system call is meant. Others are compared as they are. */
 const carriedAs =
