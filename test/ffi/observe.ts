@@ -44,6 +44,10 @@ export function observe(ffi: Ffi): Record<string, unknown> {
     encoded: ["", "abc", "\0", "é", "€", "😀", "\ud800", "x\udc00y", "\ud83dé", "\ufeff"].map((text) => [
       ...ffi.encode(text),
     ]),
+    encodedInto: ["", "ab", "€", "\ud800"].map((text) => {
+      const into = new Uint8Array(5).fill(0x2e);
+      return [ffi.encodeInto(text, into, 1), ...into];
+    }),
     decoded: byteStrings().map((text) => ffi.decode(text)),
   };
 
