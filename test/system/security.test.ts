@@ -10,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -59,16 +60,24 @@ system(
   (s) => {
     s.create("first").succeeds();
     const { pid } = s.stateOf("first");
-    const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8")
-      .split("\n")
-      .map((line) => line.split(" ")[0]);
+    // A mount that is attached nowhere is none of the host's if its file system is none of them.
+    const fields = (text: string, index: number) =>
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(" ")[index]);
+    const mounts = fields(readFileSync(`/proc/${pid}/mountinfo`, "utf8"), 0);
+    const fileSystems = fields(mountInfo().join("\n"), 2);
     for (const fd of readdirSync(`/proc/${pid}/fd`).filter((name) => Number(name) > 2)) {
       const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      if (/^(socket:|anon_inode:.fscontext)/.test(link)) continue;
       const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"))?.[1];
-      assert.ok(/^(socket:|anon_inode:.fscontext)/.test(link) || mounts.includes(String(mount)), link);
+      const { dev } = statSync(`/proc/${pid}/fd/${fd}`);
+      const fileSystem = `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+      assert.ok(mounts.includes(String(mount)) || !fileSystems.includes(fileSystem), `${fd} ${link}`);
     }
     const out = s.sh(
-      "ls /proc/1/fd /proc/1/cwd/ 2>&1; cat /proc/1/environ 2>&1; readlink /proc/1/exe; exit 0",
+      "ls /proc/1/fd/4/ /proc/1/cwd/ 2>&1; cat /proc/1/environ 2>&1; readlink /proc/1/fd/* /proc/1/exe; exit 0",
       (config) => {
         config.linux.cgroupsPath += "-second";
         config.process.capabilities = { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] };
