@@ -175,9 +175,9 @@ function waitForStart(b: Builder): void {
 }
 
 function loadFilter(b: Builder, seccomp: Seccomp): void {
-  const { filter, flags: how } = compileSeccomp(seccomp, ffi.arch);
+  const { filter } = compileSeccomp(seccomp, ffi.arch);
   const count = filter.length / 8;
   b.about(`load the seccomp filter of ${count} instructions`, "linux.seccomp");
   const program = { struct: [count, { bytes: filter, shown: `${count} instructions` }] };
-  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), how, program]);
+  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), flags(...(seccomp.flags ?? [])), program]);
 }

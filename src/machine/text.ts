@@ -1,4 +1,5 @@
-import type { Field, Program, Step, Target, Value } from "./program.js";
+import type { SyscallName } from "../linux/syscalls.js";
+import type { Call, Field, Program, Step, Target, Value } from "./program.js";
 
 /** Programs that are numbered through, as lines for people: an strace listing of what will happen. */
 export function listing(programs: readonly Program[]): string {
@@ -36,7 +37,7 @@ export function records(programs: readonly Program[]): ListedStep[] {
   for (const program of programs) {
     program.steps.forEach((step, i) => {
       const { says, from } = step;
-      const call = "call" in step ? { call: step.call, args: step.args.map((arg) => valueText(arg, program)) } : {};
+      const call = "call" in step ? { call: step.call, args: argumentTexts(step, program) } : {};
       listed.push({
         number: first + i,
         says,
@@ -64,7 +65,7 @@ function stepText(step: Step, program: Program, first: number): string {
     return `%${step.into} = ${step.store === "argument" ? "the argument" : valueText(step.store, program)}`;
   if ("jump" in step) return `go to ${to(step.jump)}`;
   if ("fail" in step) return `fail with ${step.fail}`;
-  const args = step.args.map((arg) => valueText(arg, program)).join(", ");
+  const args = argumentTexts(step, program).join(", ");
   const into = step.into === undefined ? "" : ` = %${step.into}`;
   const goals = Object.entries(step.on ?? {}).map(
     ([errno, target]) => `${errno === "*" ? "error" : errno}: ${to(target)}`,
@@ -73,6 +74,14 @@ function stepText(step: Step, program: Program, first: number): string {
   if (step.then !== undefined) goals.push(`success: ${to(step.then)}`);
   return `${step.call}(${args})${into}${goals.length > 0 ? `   [${goals.join("; ")}]` : ""}`;
 }
+
+/** The calls that take a mode, and where: people read those in octal. */
+const MODES: Partial<Record<SyscallName, number>> = { mkdirat: 2, umask: 0, openat: 3, fchmodat: 2 };
+
+const argumentTexts = ({ call, args }: Call, program: Program): string[] =>
+  args.map((arg, i) =>
+    i === MODES[call] && typeof arg === "number" ? `0${arg.toString(8)}`.replace(/^00$/, "0") : valueText(arg, program),
+  );
 
 function valueText(value: Field, program: Program): string {
   if (typeof value === "number" || typeof value === "bigint") return numberText(value);
