@@ -3,7 +3,7 @@ import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperator } from ".
 import type { Features } from "../generated/features.js";
 import { mountOptionNames } from "../init/mount-options.js";
 import { CAPABILITIES } from "../linux/capabilities.js";
-import { ACTIONS, ARCHITECTURES, FLAGS } from "../seccomp/vocabulary.js";
+import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from "../seccomp/vocabulary.js";
 import { print } from "./print.js";
 import { NUMBER, SPEC_VERSION } from "./version.js";
 
@@ -13,16 +13,6 @@ export function defineFeatures(program: Command): void {
     .description("print what is supported, as JSON")
     .action(() => print(`${JSON.stringify(features(), null, 4)}\n`));
 }
-
-const OPERATORS: SeccompOperator[] = [
-  "SCMP_CMP_NE",
-  "SCMP_CMP_LT",
-  "SCMP_CMP_LE",
-  "SCMP_CMP_EQ",
-  "SCMP_CMP_GE",
-  "SCMP_CMP_GT",
-  "SCMP_CMP_MASKED_EQ",
-];
 
 /** What is supported (features.md). */
 function features(): Features {
@@ -39,10 +29,10 @@ function features(): Features {
       seccomp: {
         enabled: true,
         actions: (Object.keys(ACTIONS) as SeccompAction[]).filter((name) => name !== "SCMP_ACT_NOTIFY"),
-        operators: OPERATORS,
+        operators: Object.keys(OPERATORS) as SeccompOperator[],
         archs: Object.keys(ARCHITECTURES) as SeccompArch[],
         knownFlags: flags,
-        supportedFlags: flags,
+        supportedFlags: flags.filter((name) => name !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"),
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },

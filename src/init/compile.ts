@@ -1,7 +1,8 @@
 import { ffi } from "../ffi/driver.js";
-import type { Config, Hook, Process, Seccomp } from "../generated/config.js";
+import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { compileSeccomp } from "../seccomp/compile.js";
+import { FLAGS } from "../seccomp/vocabulary.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { compileLauncher } from "./compile-launcher.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
@@ -175,9 +176,10 @@ function waitForStart(b: Builder): void {
 }
 
 function loadFilter(b: Builder, seccomp: Seccomp): void {
-  const { filter } = compileSeccomp(seccomp, ffi.arch);
+  const { filter, flags: how } = compileSeccomp(seccomp, ffi.arch);
+  const names = (Object.keys(FLAGS) as SeccompFlag[]).filter((name) => how & FLAGS[name]);
   const count = filter.length / 8;
   b.about(`load the seccomp filter of ${count} instructions`, "linux.seccomp");
   const program = { struct: [count, { bytes: filter, shown: `${count} instructions` }] };
-  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), flags(...(seccomp.flags ?? [])), program]);
+  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), flags(...names), program]);
 }
