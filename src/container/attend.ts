@@ -17,7 +17,6 @@ export function attend(pid: number, signals: SignalPipe, terminal: Fd | undefine
   const process = openProcess(pid);
   const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : undefined;
   try {
-    if (terminal !== undefined) copySize(0, terminal);
     const watched = new Set([process, signals.fd, ...(terminal === undefined ? [] : [0, terminal])]);
     for (;;) {
       const ready = pollReadable([...watched], -1);

@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import { cstring, words } from "../linux/bytes.js";
+import { cstring, viewOf, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { ENODATA, EOPNOTSUPP } from "../linux/errno.js";
 import {
@@ -41,7 +41,7 @@ function copyEntry(name: string, status: Stat, from: Fd, to: Fd): void {
   const type = status.mode & C.S_IFMT;
   if (type === C.S_IFLNK) {
     sys("symlinkat", cstring(readlink(name, from)), to, cstring(name));
-    sys("fchownat", to, cstring(name), status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+    finishUnopened(name, status, from, to);
   } else if (type === C.S_IFDIR) {
     mkdir(name, 0o700, to);
     const open = (directory: Fd) => openat(directory, name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW);
@@ -62,7 +62,7 @@ function copyEntry(name: string, status: Stat, from: Fd, to: Fd): void {
     const { major, minor } = status.device;
     const number = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
     sys("mknodat", to, cstring(name), status.mode, number);
-    sys("fchownat", to, cstring(name), status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+    finishUnopened(name, status, from, to);
   }
 }
 
@@ -77,11 +77,23 @@ function finish(target: Fd, source: Fd, { uid, gid, mode }: Stat): void {
   sys("fchown", target, uid, gid);
   sys("fchmod", target, mode & 0o7777);
   copyAttributes(source, target);
+  sys("utimensat", target, null, timesOf(source, "", C.AT_EMPTY_PATH), 0);
+}
+
+/** The same for what is not opened: links, devices and pipes. */
+function finishUnopened(name: string, { uid, gid }: Stat, from: Fd, to: Fd): void {
+  sys("fchownat", to, cstring(name), uid, gid, C.AT_SYMLINK_NOFOLLOW);
+  const times = timesOf(from, name, C.AT_SYMLINK_NOFOLLOW);
+  sys("utimensat", to, cstring(name), times, C.AT_SYMLINK_NOFOLLOW);
+}
+
+/** When a file was read and changed last, as utimensat(2) takes it. */
+function timesOf(directory: Fd, name: string, flags: number): Uint8Array {
   const status = new Uint8Array(256);
-  sys("statx", source, cstring(""), C.AT_EMPTY_PATH, C.STATX_BASIC_STATS, status);
-  const view = new DataView(status.buffer);
+  sys("statx", directory, cstring(name), flags, C.STATX_BASIC_STATS, status);
+  const view = viewOf(status);
   const time = (at: number) => [view.getBigInt64(at, true), BigInt(view.getUint32(at + 8, true))];
-  sys("utimensat", target, null, words(...time(64), ...time(112)), 0);
+  return words(...time(64), ...time(112));
 }
 
 function copyAttributes(source: Fd, target: Fd): void {

@@ -2,6 +2,7 @@ import type { SignalPipe } from "../launch/signal-pipe.js";
 import { C } from "../linux/constants.js";
 import { close } from "../linux/file.js";
 import { sys } from "../linux/syscall.js";
+import { copySize } from "../linux/terminal.js";
 import { attend, takeSignals } from "./attend.js";
 import { create } from "./create.js";
 import { destroy } from "./destroy.js";
@@ -28,6 +29,8 @@ export function run(options: RunOptions): number {
   const { saved, directory, terminal } = create(options, () => {
     if (options.foreground) signals = takeSignals();
   });
+  // Before anything runs that may ask for it.
+  if (terminal !== undefined) copySize(0, terminal);
   try {
     startCreated(directory, saved, options.warn);
   } catch (error) {
