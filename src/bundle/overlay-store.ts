@@ -6,6 +6,7 @@ import { C } from "../linux/constants.js";
 import { EBUSY, EINVAL, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
+import { sleep } from "../linux/sleep.js";
 import { attempt, must } from "../linux/syscall.js";
 import { applyLayer } from "./apply-layer.js";
 import { attributesAt, setAttribute } from "./attributes.js";
@@ -24,8 +25,11 @@ const PARTIAL = ".partial";
 /** Attributes that overlay file systems keep for themselves. */
 const OVERLAY_ATTRIBUTE = "trusted.overlay.";
 
-/** How often a layer that another process unpacks is looked at, in milliseconds. */
+/** How often that is looked at which is waited for, in milliseconds. */
 const WAIT = 50;
+
+/** How long the kernel may take to clear away the mounts of a container that has ended, in milliseconds. */
+const PATIENCE = 1000;
 
 /**
  * Options for writing a layer: nothing of it needs to survive a crash before it is complete, and it must be what any
@@ -78,7 +82,7 @@ export class OverlayStore implements Store {
     const overlay = this.overlayOf(own, layers);
     if (!existsSync(overlay.upper)) return;
     const mounted = rootfs.filter(unmount);
-    if (!isInUse(overlay)) return;
+    if (!staysInUse(overlay)) return;
     for (const path of mounted) attachNew(overlay, path);
     throw new Failure("the root file system is in use", { cause: "it is mounted elsewhere, by a container perhaps" });
   }
@@ -187,7 +191,16 @@ function attachNew(overlay: Overlay, path: string): void {
   }
 }
 
-/** Whether an overlay that is not mounted here is in another mount namespace, a container's. */
+/** Whether an overlay that is not mounted here is in another mount namespace, a container's, and stays there. */
+function staysInUse(overlay: Overlay): boolean {
+  const deadline = Date.now() + PATIENCE;
+  while (isInUse(overlay)) {
+    if (Date.now() > deadline) return true;
+    sleep(WAIT);
+  }
+  return false;
+}
+
 function isInUse(overlay: Overlay): boolean {
   try {
     // With an index the kernel insists on being the only user.

@@ -51,6 +51,44 @@ placed("archives of all forms", async (place) => {
   for (const form of forms) assert.deepEqual(names(`${await place.convert(form)}/rootfs`), LEFT);
 });
 
+placed("what Docker writes since version 25: a layout and a list of images at once", async (place) => {
+  const layers = [ONE, TWO];
+  const layout = new Layout();
+  const image = layout.addImage(layers);
+  const [manifest] = [...layout.files]
+    .filter(([name]) => name.endsWith(image.digest.slice(7)))
+    .map(([, bytes]) => bytes);
+  const { config } = JSON.parse(manifest.toString());
+  const path = (digest: string) => `blobs/${digest.replace(":", "/")}`;
+  const list = [
+    {
+      Config: path(config.digest),
+      RepoTags: ["busybox:1", "busybox:latest"],
+      Layers: layers.map(({ content }) => path(`sha256:${sha256(content)}`)),
+    },
+  ];
+  layout.files.set("manifest.json", Buffer.from(JSON.stringify(list)));
+  const named = (name: string) => ({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": "x" });
+  const both = layout.tarball([
+    { ...image, annotations: named("docker.io/library/busybox:1") },
+    { ...image, annotations: named("docker.io/library/busybox:latest") },
+  ]);
+  assert.deepEqual(names(`${await place.convert(both)}/rootfs`), LEFT);
+  assert.equal(place.store.bundles()[0].record.image, "docker.io/library/busybox:1");
+  layout.files.delete("oci-layout");
+  assert.deepEqual(names(`${await place.convert(layout.tarball([]))}/rootfs`), LEFT);
+});
+
+placed("configurations are named by their digest, in Docker's archives of all ages", async (place) => {
+  const layout = new Layout();
+  const { digest } = layout.add("", imageConfig([ONE]));
+  const path = `blobs/${digest.replace(":", "/")}`;
+  layout.files.set("manifest.json", Buffer.from(JSON.stringify([{ Config: path, RepoTags: [], Layers: [] }])));
+  layout.files.set(path, Buffer.from(JSON.stringify({ ...imageConfig([ONE]), author: "another" })));
+  layout.files.delete("oci-layout");
+  await place.refusesArchive(layout.tarball([]), /"blobs\/sha256\/\w+": its digest is/);
+});
+
 placed("zstd, also with frames to skip and in several frames", async (place, t) => {
   const whole = zstd(ONE.content);
   if (whole === undefined) return t.skip("needs zstd");

@@ -168,7 +168,6 @@ eachStore("a container that uses the bundle keeps it from being removed", async 
   } finally {
     user.kill("SIGKILL");
   }
-  await setTimeout(300);
   assert.deepEqual(place.fdbundle("rm", bundle), { status: 0, stdout: "", stderr: "" });
 });
 
@@ -188,8 +187,9 @@ eachStore("signals end a conversion, and nothing is left", async (place, kind) =
     place.isClean();
   }
   // Also while it waits for its input.
+  rmSync(place.path("store"), { recursive: true });
   const { child, ended } = start(place, "from-tar", "-", "-o", "bundle", "--store", kind);
-  await setTimeout(500);
+  while (!existsSync(place.path("store/overlay"))) await setTimeout(5);
   child.kill("SIGTERM");
   assert.equal((await ended).code, 143);
   place.isClean();
