@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { posix } from "node:path";
-import { copyUp } from "../container/copy-up.js";
 import { C } from "../linux/constants.js";
+import { copyUp } from "../linux/copy-up.js";
 import { ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { openat2, quote, using } from "../linux/file.js";

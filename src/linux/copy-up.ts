@@ -1,7 +1,7 @@
 import { ffi } from "../ffi/driver.js";
-import { cstring, viewOf, words } from "../linux/bytes.js";
-import { C } from "../linux/constants.js";
-import { ENODATA, EOPNOTSUPP } from "../linux/errno.js";
+import { cstring, viewOf, words } from "./bytes.js";
+import { C } from "./constants.js";
+import { ENODATA, EOPNOTSUPP } from "./errno.js";
 import {
   type Fd,
   fstat,
@@ -14,8 +14,8 @@ import {
   type Stat,
   using,
   writeAll,
-} from "../linux/file.js";
-import { attempt, must, sys } from "../linux/syscall.js";
+} from "./file.js";
+import { attempt, must, sys } from "./syscall.js";
 
 /**
  * Copies what lies in one directory into another, with types, modes, owners, times and extended attributes: what a
