@@ -65,6 +65,10 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   } else clone(b, { ...init, end });
 
   b.bind(child);
+  // Only then does the end of the runtime end this process's waiting, too.
+  b.about("close the runtime's end of the connection");
+  b.slot("peer");
+  b.close("peer");
   const later = created.filter((namespace) => !atOnce.includes(namespace));
   if (later.length > 0) {
     b.about(`make namespaces (${typesOf(later)})`, "linux.namespaces");

@@ -51,7 +51,7 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     const slots: Record<string, number> = { sync, report: sync, context: -1 };
     for (const name in inputs) slots[name] = give(inputs[name]);
     if (input.console in program.memory && !(input.console in slots)) slots[input.console] = sync;
-    const launcherSlots: Record<string, number> = { sync, report: sync, context: -1 };
+    const launcherSlots: Record<string, number> = { sync, peer: ours, report: sync, context: -1 };
     for (const type in namespaces) {
       const name = input.namespace(type);
       if (name in launcher.memory) launcherSlots[name] = namespaces[type];

@@ -1,10 +1,11 @@
 import { ffi } from "../ffi/driver.js";
 import type { IDMapping } from "../generated/config.js";
-import { Builder } from "../init/builder.js";
+import { Builder, flags } from "../init/builder.js";
 import { clone } from "../init/clone.js";
 import { C } from "../linux/constants.js";
 import { type Fd, open, writeFile } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
+import { SIGKILL } from "../linux/signals.js";
 import { attempt, must } from "../linux/syscall.js";
 import { placeProgram } from "./native.js";
 
@@ -18,6 +19,7 @@ export function userNamespace(uidMappings: readonly IDMapping[], gidMappings: re
   b.about("start a process to hold a user namespace");
   clone(b, { name: "holder", flags: ["CLONE_NEWUSER"], child, end });
   b.bind(child);
+  b.call("prctl", [flags("PR_SET_PDEATHSIG"), SIGKILL]);
   // Until it is killed: it exists only so that its namespace can be given maps and be opened.
   b.call("ppoll", [0, 0, 0, 0, 8], { on: { "*": "next" } });
   b.bind(end);
