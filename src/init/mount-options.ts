@@ -68,14 +68,21 @@ const OTHERS: Record<string, MountOption> = {
 
 /** The meaning of an option, or undefined where it is the file system's own ("size=64k"). */
 export function mountOption(name: string): MountOption | undefined {
-  const known = ATTRIBUTES[name] ?? OTHERS[name];
-  if (known !== undefined) return known;
-  if (name in PROPAGATION) return { propagation: PROPAGATION[name] };
-  if (!name.startsWith("r")) return undefined;
-  const plain = name.slice(1);
-  if (plain in PROPAGATION) return { propagation: PROPAGATION[plain], recursive: true };
-  return plain in ATTRIBUTES ? { ...ATTRIBUTES[plain], recursive: true } : undefined;
+  const known = plainOption(name) ?? own(OTHERS, name);
+  if (known !== undefined || !name.startsWith("r")) return known;
+  const plain = plainOption(name.slice(1));
+  return plain && { ...plain, recursive: true };
 }
+
+/** An option that also has a recursive form. */
+function plainOption(name: string): MountOption | undefined {
+  const propagation = own(PROPAGATION, name);
+  return propagation === undefined ? own(ATTRIBUTES, name) : { propagation };
+}
+
+/** A table's own entry: an option may have the name of something that all objects have. */
+const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
 
 /** The names of all options, as `features` lists them. */
 export function mountOptionNames(): string[] {

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Command } from "commander";
+import { createOptions } from "../../src/commands/create.js";
+import { defineGlobals, globalsOf } from "../../src/commands/globals.js";
+import { COMMANDS } from "../../src/commands/table.js";
+import { NUMBER, SPEC_VERSION, VERSION } from "../../src/commands/version.js";
+import { ROOT } from "../folders.js";
+
+/** fdrunc's command line as data: flags by command, as commander has them. */
+function flagsByCommand(): Record<string, string[]> {
+  const program = new Command();
+  defineGlobals(program);
+  for (const define of COMMANDS) define(program);
+  const flags = (command: Command) => command.options.map(({ flags: text }) => text);
+  return {
+    "": flags(program),
+    ...Object.fromEntries(program.commands.map((command) => [command.name(), flags(command)])),
+  };
+}
+
+/** What callers pass: runc's flags for the commands that there are, and crun's --config. */
+const EXPECTED: Record<string, string> = {
+  "": "--debug --log --log-format --root --systemd-cgroup --cgroup-manager",
+  create: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --no-pivot --pidfd-socket",
+  run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
+  delete: "--force",
+  features: "",
+  kill: "--all",
+  list: "--format --quiet",
+  plan: "--format --bundle --config",
+  spec: "--bundle",
+  start: "",
+  state: "",
+};
+
+test("the commands and their flags are those that callers know", () => {
+  const found = flagsByCommand();
+  assert.deepEqual(Object.keys(found).toSorted(), Object.keys(EXPECTED).toSorted());
+  for (const [name, flags] of Object.entries(EXPECTED)) {
+    const long = found[name].flatMap((text) => text.match(/--[a-z-]+/g) ?? []);
+    for (const flag of flags.split(" ").filter(Boolean)) assert.ok(long.includes(flag), `${name} ${flag}`);
+  }
+  const short = { create: "-b", run: "-b -d", delete: "-f", kill: "-a", list: "-f -q", spec: "-b" };
+  for (const [name, letters] of Object.entries(short))
+    for (const letter of letters.split(" "))
+      assert.ok(
+        found[name].some((text) => text.startsWith(`${letter},`)),
+        `${name} ${letter}`,
+      );
+});
+
+test("the version is package.json's, and the specification's the newest that is implemented", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  assert.equal(NUMBER, version);
+  assert.equal(VERSION, `fdrunc version ${version}\nspec: ${SPEC_VERSION}`);
+});
+
+test("flags become options", () => {
+  const program = new Command().exitOverride();
+  defineGlobals(program);
+  program.parse(["--root", "/r", "--cgroup-manager", "disabled"], { from: "user" });
+  const flags = { bundle: ".", preserveFds: 2, newKeyring: true, failStep: "3:EIO", pidFile: "/p" };
+  const options = createOptions(globalsOf(program), "c", { ...flags, pivot: true } as never, false);
+  const { root, id, preserveFds, cgroups, foreground, fault, pidFile } = options;
+  assert.deepEqual(
+    { root, id, preserveFds, cgroups, foreground, fault, pidFile },
+    {
+      root: "/r",
+      id: "c",
+      preserveFds: 2,
+      cgroups: false,
+      foreground: false,
+      fault: { number: 3, errno: "EIO" },
+      pidFile: "/p",
+    },
+  );
+});

@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Parts, steps } from "./steps.js";
+
+const MAPS = [{ containerID: 0, hostID: 100_000, size: 1 }];
+const HIERARCHIES = [
+  { directory: "cpu,cpuacct", options: ["cpu", "cpuacct"], path: "/sys/fs/cgroup/cpu,cpuacct/c" },
+  { directory: "systemd", options: ["name=systemd"], path: "/sys/fs/cgroup/systemd/c" },
+];
+
+/** Configs, what is asked of their programs, and the steps: jumps by their distance. */
+const CASES: [name: string, about: RegExp, parts: Parts, expected: string][] = [
+  [
+    "a file system with options, on directories that may be missing",
+    /^mounts/,
+    {
+      config: {
+        mounts: [{ destination: "/a/b", type: "tmpfs", source: "x", options: ["nosuid", "ro", "size=1k", "mode=700"] }],
+      },
+    },
+    `
+openat2(%root, "a/b", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +6]
+%target = %root
+mkdirat(%target, "a", 0755)   [EEXIST: go on]
+openat2(%root, "a", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+mkdirat(%target, "b", 0755)   [EEXIST: go on]
+openat2(%root, "a/b", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "x", 0)
+fsconfig(%context, FSCONFIG_SET_FLAG, "ro", 0, 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "size", "1k", 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "mode", "700", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID|MOUNT_ATTR_RDONLY) = %mount
+%context = -1
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a read-only tmpfs that keeps its directory's mode and is filled",
+    /^mounts/,
+    { config: { mounts: [{ destination: "/t", type: "tmpfs", options: ["ro", "tmpcopyup"] }] } },
+    `
+openat2(%root, "t", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "t", 0755)   [EEXIST: go on]
+openat2(%root, "t", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "tmpfs", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %mount
+%context = -1
+statx(%target, "", AT_EMPTY_PATH, STATX_MODE, &%status)
+fchmodat(%mount, ".", %status[28])
+%message:copy-up-source:fd = %target
+sendmsg(%sync, {0, 0, {<copy-up-source>, 8}, 1, {20, 0x100000001, %message:copy-up-source:fd}, 24, 0}, 0)
+%message:copy-up-target:fd = %mount
+sendmsg(%sync, {0, 0, {<copy-up-target>, 8}, 1, {20, 0x100000001, %message:copy-up-target:fd}, 24, 0}, 0)
+read(%sync, &%word, 8)   [0: fail]
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "procfs is kept for kernel parameters, and lies on no link",
+    /^mounts/,
+    { config: { mounts: [{ destination: "/proc", type: "proc", source: "proc" }] } },
+    `
+openat2(%root, "proc", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "proc", 0755)   [EEXIST: go on]
+openat2(%root, "proc", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}, 24) = %target
+fsopen("proc", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "proc", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %proc
+%context = -1
+move_mount(%proc, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a bind from the bundle, changed alone and with all below",
+    /^mounts/,
+    {
+      config: {
+        mounts: [{ destination: "/f", type: "bind", source: "rel/x", options: ["rbind", "ro", "rnosuid", "rslave"] }],
+      },
+    },
+    `
+open_tree(AT_FDCWD, "/bundle/rel/x", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+mount_setattr(%mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +9]
+openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
+%target = %root
+mkdirat(%target, "f", 0755)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+go to +4
+%directory = %root
+mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+mount_setattr(%mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {0, 0, MS_SLAVE, 0}, 32)
+`,
+  ],
+  [
+    "a remount of a file system",
+    /^mounts/,
+    { config: { mounts: [{ destination: "/f", type: "tmpfs", options: ["remount", "ro", "size=2k"] }] } },
+    `
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+fspick(%mount, "", FSPICK_CLOEXEC|FSPICK_EMPTY_PATH) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "size", "2k", 0)
+fsconfig(%context, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0)
+%context = -1
+`,
+  ],
+  [
+    "a mount with mapped ids, which the runtime made",
+    /^mounts/,
+    {
+      config: {
+        mounts: [
+          {
+            destination: "/f",
+            type: "bind",
+            source: "/x",
+            options: ["bind", "idmap"],
+            uidMappings: MAPS,
+            gidMappings: MAPS,
+          },
+        ],
+      },
+    },
+    `
+%mount = %mount:0
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +9]
+openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
+%target = %root
+mkdirat(%target, "f", 0755)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+go to +4
+%directory = %root
+mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "cgroups of v1 without namespace",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/c", type: "cgroup", source: "cgroup", options: ["ro", "nosuid"] }] },
+      facts: { cgroup: { version: 1, tasks: ["cpu"], into: false, hierarchies: HIERARCHIES } },
+    },
+    `
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "c", 0755)   [EEXIST: go on]
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "tmpfs", 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "mode", "755", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %cgroups
+%context = -1
+move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+mkdirat(%cgroups, "cpu,cpuacct", 0755)
+open_tree(AT_FDCWD, "/sys/fs/cgroup/cpu,cpuacct/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
+move_mount(%mount, "", %cgroups, "cpu,cpuacct", MOVE_MOUNT_F_EMPTY_PATH)
+symlinkat("cpu,cpuacct", %cgroups, "cpu")   [EEXIST: go on]
+symlinkat("cpu,cpuacct", %cgroups, "cpuacct")   [EEXIST: go on]
+mkdirat(%cgroups, "systemd", 0755)
+open_tree(AT_FDCWD, "/sys/fs/cgroup/systemd/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
+move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
+mount_setattr(%cgroups, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+`,
+  ],
+  [
+    "cgroups of v1 in a namespace",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/c", type: "cgroup", source: "cgroup", options: ["nosuid"] }] },
+      linux: { namespaces: [{ type: "mount" }, { type: "cgroup" }] },
+      facts: { cgroup: { version: 1, tasks: ["cpu"], into: false, hierarchies: HIERARCHIES } },
+    },
+    `
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "c", 0755)   [EEXIST: go on]
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "tmpfs", 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "mode", "755", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %cgroups
+%context = -1
+move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+mkdirat(%cgroups, "cpu,cpuacct", 0755)
+fsopen("cgroup", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "cgroup", 0)
+fsconfig(%context, FSCONFIG_SET_FLAG, "cpu", 0, 0)
+fsconfig(%context, FSCONFIG_SET_FLAG, "cpuacct", 0, 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %mount
+%context = -1
+move_mount(%mount, "", %cgroups, "cpu,cpuacct", MOVE_MOUNT_F_EMPTY_PATH)
+symlinkat("cpu,cpuacct", %cgroups, "cpu")   [EEXIST: go on]
+symlinkat("cpu,cpuacct", %cgroups, "cpuacct")   [EEXIST: go on]
+mkdirat(%cgroups, "systemd", 0755)
+fsopen("cgroup", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "cgroup", 0)
+fsconfig(%context, FSCONFIG_SET_FLAG, "none", 0, 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "name", "systemd", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %mount
+%context = -1
+move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
+`,
+  ],
+  [
+    "the cgroup of v2",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/c", type: "cgroup", source: "cgroup", options: ["ro"] }] },
+      facts: {
+        cgroup: {
+          version: 2,
+          tasks: [],
+          into: true,
+          hierarchies: [{ directory: "", options: [""], path: "/sys/fs/cgroup/c" }],
+        },
+      },
+    },
+    `
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "c", 0755)   [EEXIST: go on]
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+open_tree(AT_FDCWD, "/sys/fs/cgroup/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+];
+
+for (const [name, about, parts, expected] of CASES)
+  test(name, () => assert.equal(`\n${steps(about, parts).join("\n")}\n`, expected));
