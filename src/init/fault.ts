@@ -35,8 +35,9 @@ function failAt(program: Program, index: number, errno: string, returns: boolean
   const told = { says, ...(from !== undefined && { from }), ...(hint !== undefined && { hint }) };
   const steps = [...program.steps];
   if ("call" in step) {
-    const any = returns ? step.on?.["*"] : undefined;
-    steps[index] = { call: step.call, args: [], fault: errno, ...(any !== undefined && { on: { "*": any } }), ...told };
+    const any = step.on?.["*"];
+    const on = returns && any !== undefined && any !== "next" && { on: { "*": any } };
+    steps[index] = { call: step.call, args: [], fault: errno, ...on, ...told };
   } else steps[index] = { fail: errno, ...told };
   return { ...program, steps };
 }
