@@ -76,6 +76,8 @@ function needsManyDescriptors({ mounts = [], linux = {} }: Config): boolean {
 function closeStrangers(b: Builder, { preserveFds }: Facts): void {
   b.about("mark all but the standard streams to be closed on exec");
   b.call("close_range", [3 + preserveFds, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
+  b.about("block no signals");
+  b.call("rt_sigprocmask", [flags("SIG_SETMASK"), { struct: [0] }, 0, 8]);
   // ptrace(2): from inside, this process cannot be looked into before it is the user's.
   b.about("keep others from tracing init");
   b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);

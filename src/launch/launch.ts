@@ -7,6 +7,7 @@ import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, writeFile } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
+import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
@@ -63,7 +64,8 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     const pid = new Uint8Array(8);
     launcherSlots["pid-address"] = ffi.addressOf(pid);
     if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
-    const started = ffi.call(placeProgram(launcher, launcherSlots));
+    const start = placeProgram(launcher, launcherSlots);
+    const started = ignoringNone(() => ffi.call(start));
     if (started < 0) throw stepFailure(launcher.steps[0], -started, 1);
     const id = viewOf(pid).getInt32(0, true);
     // The process between, where there was one: it has made init, or told why not.

@@ -4,6 +4,7 @@ import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { close, type Fd } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
+import { ignoringNone } from "../linux/signals.js";
 import { receive, socketPair } from "../linux/socket.js";
 import { must, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
@@ -35,7 +36,8 @@ export function spawn({ what, from, executable, stdin, output, join }: Spawn): n
     const slots: Record<string, number> = { report: theirs, context: -1, stdin, output };
     slots["pid-address"] = ffi.addressOf(pid);
     if (join !== undefined) slots.process = join.process;
-    started = ffi.call(placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) }));
+    const start = placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) });
+    started = ignoringNone(() => ffi.call(start));
   } finally {
     close(theirs);
   }

@@ -1,3 +1,6 @@
+import { viewOf, words } from "./bytes.js";
+import { attempt } from "./syscall.js";
+
 /** Signal numbers of x86-64 and aarch64 (signal(7)). */
 const NUMBERS: Record<string, number> = Object.fromEntries(
   (
@@ -22,6 +25,25 @@ export function signalNumber(name: string): number | undefined {
   const base = realtime[1] === "MIN" ? SIGRTMIN : SIGRTMAX;
   const number = base + (realtime[2] === "-" ? -1 : 1) * Number(realtime[3] ?? 0);
   return number >= SIGRTMIN && number <= SIGRTMAX ? number : undefined;
+}
+
+/**
+ * Runs `start`, which starts a process, with no signal ignored: a new process goes on to ignore what its maker ignores,
+ * also what that was told to ignore itself. sigaction(2), execve(2)
+ */
+export function ignoringNone<T>(start: () => T): T {
+  const action = new Uint8Array(32);
+  const handler = viewOf(action);
+  const SIG_IGN = 1n;
+  const ignored = Object.values(NUMBERS).filter(
+    (number) => attempt("rt_sigaction", number, null, action, 8) === 0 && handler.getBigUint64(0, true) === SIG_IGN,
+  );
+  for (const number of ignored) attempt("rt_sigaction", number, words(0, 0, 0, 0), null, 8);
+  try {
+    return start();
+  } finally {
+    for (const number of ignored) attempt("rt_sigaction", number, words(SIG_IGN, 0, 0, 0), null, 8);
+  }
 }
 
 export const [SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGCHLD, SIGWINCH] = [1, 2, 9, 15, 17, 28];
