@@ -19,8 +19,8 @@ export class CopyStore implements Store {
     }
   }
 
-  release(): void {
-    // All that there is are files in the bundle's place.
+  mountPoints(): string[] {
+    return [];
   }
 
   prune(): void {

@@ -72,7 +72,12 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
     store.complete(bundle);
     return path;
   } catch (error) {
-    store.discard(bundle);
+    try {
+      store.discard(bundle);
+    } catch (further) {
+      // The next command tries again.
+      task.warn(`what was made so far is not removed: ${(further as Error).message}`);
+    }
     throw error;
   }
 }

@@ -20,7 +20,7 @@ const MOUNT = "mount an overlay file system";
 
 /**
  * Mounts an overlay file system at no place: the descriptor is all there is of it, and it is gone when that is closed.
- * Throws OverlayError.
+ * Throws Failure with the kernel's own words.
  */
 export function mountOverlay(overlay: Overlay): Fd {
   const context = must("fsopen", "open file system overlay", attempt("fsopen", cstring("overlay"), C.FSOPEN_CLOEXEC));
@@ -31,7 +31,7 @@ export function mountOverlay(overlay: Overlay): Fd {
       check(context, `overlay file system on ${quote(directory)}`, result);
     }
     const { upper, work, options } = overlay;
-    for (const option of [`upperdir=${escaped(upper)}`, `workdir=${escaped(work)}`, ...options]) {
+    for (const option of [`upperdir=${inOption(upper)}`, `workdir=${inOption(work)}`, ...options]) {
       const [key, value] = option.split(/=(.*)/s);
       check(context, `overlay file system with ${quote(option)}`, setOption(context, key, value));
     }
@@ -42,20 +42,8 @@ export function mountOverlay(overlay: Overlay): Fd {
   }
 }
 
-/** An overlay file system that the kernel does not mount. */
-export class OverlayError extends Failure {
-  /** @param told what the kernel says beside the error's number, or "" */
-  constructor(
-    what: string,
-    readonly errno: number,
-    told: string,
-  ) {
-    super(what, { cause: `${errnoText(errno)} (${errnoName(errno)})`, hint: told === "" ? undefined : told });
-  }
-}
-
-/** The kernel takes backslashes in these, but not in layers, for escapes. */
-const escaped = (directory: string): string => directory.replaceAll("\\", "\\\\");
+/** How a directory is given, and shown in mountinfo, as upper or work directory: with escapes. */
+export const inOption = (directory: string): string => directory.replace(/[\\,:]/g, "\\$&");
 
 function setOption(context: Fd, key: string, value: string | undefined): number {
   if (value === undefined) return attempt("fsconfig", context, C.FSCONFIG_SET_FLAG, cstring(key), null, 0);
@@ -68,13 +56,15 @@ function check(context: Fd, what: string, result: number): void {
   const message = new Uint8Array(1024);
   const length = attempt("read", context, message, message.length);
   const told = fromCstring(message.subarray(0, Math.max(length, 0))).replace(/^\w overlay: /, "");
-  throw new OverlayError(what, -result, told.trim());
+  throw refused(what, -result, told.trim());
 }
+
+const refused = (what: string, errno: number, told: string): Failure =>
+  new Failure(what, { cause: `${errnoText(errno)} (${errnoName(errno)})`, hint: told === "" ? undefined : told });
 
 /**
  * The same for kernels before 6.5, which know no option "lowerdir+": all options in the one page that mount(2) takes.
- * The directories stand in it by their descriptors, so that many fit in. It is mounted in the work directory's parent
- * for a moment.
+ * Layers stand in it by their descriptors, so that many fit in. It is mounted beside the work directory for a moment.
  */
 export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd {
   const opened: Fd[] = [];
@@ -86,11 +76,11 @@ export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd
   mkdirSync(place);
   try {
     const layers = lower.map(byDescriptor).join(":");
-    const directories = [`lowerdir=${layers}`, `upperdir=${byDescriptor(upper)}`, `workdir=${byDescriptor(work)}`];
+    const directories = [`lowerdir=${layers}`, `upperdir=${inOption(upper)}`, `workdir=${inOption(work)}`];
     const page = cstring([...directories, ...options].join(","));
     if (page.length > 4096) throw new Failure(`${lower.length} layers`, { cause: "this kernel takes fewer" });
     const result = attempt("mount", cstring("overlay"), cstring(place), cstring("overlay"), 0, page);
-    if (result < 0) throw new OverlayError(MOUNT, -result, "");
+    if (result < 0) throw refused(MOUNT, -result, "");
     try {
       return sys("open_tree", C.AT_FDCWD, cstring(place), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
     } finally {

@@ -1,20 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { cstring } from "../linux/bytes.js";
-import { C } from "../linux/constants.js";
-import { EBUSY, EINVAL, ENOENT } from "../linux/errno.js";
-import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import { sleep } from "../linux/sleep.js";
-import { attempt, must } from "../linux/syscall.js";
+import { mountLines, parseMount } from "../linux/mount-info.js";
 import { applyLayer } from "./apply-layer.js";
 import { attributesAt, setAttribute } from "./attributes.js";
 import type { Digest } from "./digest.js";
 import type { Layer } from "./image.js";
 import { claim, claimNew } from "./lock.js";
 import { setTime, timeOf } from "./metadata.js";
-import { attach, mountOverlay, type Overlay, OverlayError } from "./overlay-mount.js";
+import { attach, inOption, mountOverlay, type Overlay } from "./overlay-mount.js";
 import { removeTree } from "./remove-tree.js";
 import type { Place, Store } from "./store.js";
 import type { Task } from "./task.js";
@@ -25,11 +20,8 @@ const PARTIAL = ".partial";
 /** Attributes that overlay file systems keep for themselves. */
 const OVERLAY_ATTRIBUTE = "trusted.overlay.";
 
-/** How often that is looked at which is waited for, in milliseconds. */
+/** How often a layer that another process unpacks is looked at, in milliseconds. */
 const WAIT = 50;
-
-/** How long the kernel may take to clear away the mounts of a container that has ended, in milliseconds. */
-const PATIENCE = 1000;
 
 /**
  * Options for writing a layer: nothing of it needs to survive a crash before it is complete, and it must be what any
@@ -53,7 +45,7 @@ export class OverlayStore implements Store {
     const place = `${this.directory}/${randomUUID()}${PARTIAL}`;
     const fd = claimNew(place);
     try {
-      closeSync(mountOverlay(emptyOverlay(place)));
+      closeSync(mountOverlay(newOverlay(place, [])));
     } finally {
       removeTree(Buffer.from(place));
       if (fd !== undefined) closeSync(fd);
@@ -68,23 +60,20 @@ export class OverlayStore implements Store {
       await this.unpack(layer, path, lower, task);
       lower.unshift(path);
     }
-    const overlay = this.overlayOf(
-      own,
-      layers.map(({ chainId }) => chainId),
-    );
-    for (const directory of [overlay.upper, overlay.work, ...(layers.length === 0 ? overlay.lower : [])])
-      make(directory);
-    likeRoot(overlay.upper, overlay.lower[0]);
-    attachNew(overlay, rootfs);
+    const mount = mountOverlay(newOverlay(own, lower));
+    try {
+      attach(mount, rootfs);
+    } finally {
+      closeSync(mount);
+    }
   }
 
-  release(own: string, rootfs: readonly string[], layers: readonly Digest[]): void {
-    const overlay = this.overlayOf(own, layers);
-    if (!existsSync(overlay.upper)) return;
-    const mounted = rootfs.filter(unmount);
-    if (!staysInUse(overlay)) return;
-    for (const path of mounted) attachNew(overlay, path);
-    throw new Failure("the root file system is in use", { cause: "it is mounted elsewhere, by a container perhaps" });
+  mountPoints(own: string): string[] {
+    return [...mountLines()]
+      .filter((line) => line.includes(" overlay "))
+      .map(parseMount)
+      .filter(({ superOptions }) => superOptions.includes(`upperdir=${inOption(`${own}/upper`)}`))
+      .map(({ mountPoint }) => mountPoint);
   }
 
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
@@ -96,17 +85,6 @@ export class OverlayStore implements Store {
       renameSync(`${this.directory}/${name}`, `${trash}/${randomUUID()}`);
       closeSync(fd);
     }
-  }
-
-  /** A bundle's overlay file system. An image without layers has an empty directory for one. */
-  private overlayOf(own: string, layers: readonly Digest[]): Overlay {
-    const lower = layers.map((chainId) => this.pathOf(chainId)).reverse();
-    return {
-      lower: lower.length > 0 ? lower : [`${own}/lower`],
-      upper: `${own}/upper`,
-      work: `${own}/work`,
-      options: [],
-    };
   }
 
   private pathOf(chainId: Digest): string {
@@ -139,10 +117,7 @@ export class OverlayStore implements Store {
 async function write(layer: Layer, partial: string, below: readonly string[], task: Task): Promise<void> {
   // A process that was killed may have left something.
   for (const name of readdirSync(partial)) removeTree(Buffer.from(`${partial}/${name}`));
-  const overlay = { ...emptyOverlay(partial), options: WRITING };
-  if (below.length > 0) overlay.lower = below;
-  likeRoot(overlay.upper, overlay.lower[0]);
-  const root = mountOverlay(overlay);
+  const root = mountOverlay({ ...newOverlay(partial, below), options: WRITING });
   try {
     await applyLayer(layer, root, task);
   } finally {
@@ -150,17 +125,17 @@ async function write(layer: Layer, partial: string, below: readonly string[], ta
   }
 }
 
-/** Makes the directories of an overlay file system with nothing in it. */
-function emptyOverlay(directory: string): Overlay {
-  const [lower, upper, work] = ["lower", "upper", "work"].map((name) => `${directory}/${name}`);
-  for (const path of [lower, upper, work]) make(path);
-  return { lower: [lower], upper, work, options: [] };
-}
-
-/** Makes a directory that may be seen as the root of a file system. */
-function make(path: string): void {
-  mkdirSync(path);
-  chmodSync(path, 0o755);
+/** Makes the directories of a new overlay file system on layers, from the topmost to the lowest, if there are any. */
+function newOverlay(directory: string, layers: readonly string[]): Overlay {
+  const [none, upper, work] = ["lower", "upper", "work"].map((name) => `${directory}/${name}`);
+  for (const path of [none, upper, work]) {
+    mkdirSync(path);
+    // It may be seen as the root of a file system.
+    chmodSync(path, 0o755);
+  }
+  const lower = layers.length > 0 ? layers : [none];
+  likeRoot(upper, lower[0]);
+  return { lower, upper, work, options: [] };
 }
 
 /** Gives a directory what the root directory of the layers below has: an overlay shows its topmost layer's. */
@@ -171,43 +146,4 @@ function likeRoot(path: string, below: string): void {
   for (const [name, value] of attributesAt(Buffer.from(below)))
     if (!name.startsWith(OVERLAY_ATTRIBUTE)) setAttribute(Buffer.from(path), name, value);
   setTime(Buffer.from(path), timeOf(status));
-}
-
-/** Unmounts what is mounted at a path. Returns whether there was something. Throws Failure where it is in use. */
-function unmount(path: string): boolean {
-  const result = attempt("umount2", cstring(path), C.UMOUNT_NOFOLLOW);
-  if (result === -ENOENT || result === -EINVAL) return false;
-  if (result === -EBUSY) throw new Failure(quote(path), { cause: "it is in use" });
-  must("umount2", `unmount ${quote(path)}`, result);
-  return true;
-}
-
-function attachNew(overlay: Overlay, path: string): void {
-  const mount = mountOverlay(overlay);
-  try {
-    attach(mount, path);
-  } finally {
-    closeSync(mount);
-  }
-}
-
-/** Whether an overlay that is not mounted here is in another mount namespace, a container's, and stays there. */
-function staysInUse(overlay: Overlay): boolean {
-  const deadline = Date.now() + PATIENCE;
-  while (isInUse(overlay)) {
-    if (Date.now() > deadline) return true;
-    sleep(WAIT);
-  }
-  return false;
-}
-
-function isInUse(overlay: Overlay): boolean {
-  try {
-    // With an index the kernel insists on being the only user.
-    closeSync(mountOverlay({ ...overlay, options: ["index=on"] }));
-    return false;
-  } catch (error) {
-    if (error instanceof OverlayError && error.errno === EBUSY) return true;
-    throw error;
-  }
 }

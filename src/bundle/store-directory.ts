@@ -1,11 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { cstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { type Fd, quote } from "../linux/file.js";
+import { attempt, must } from "../linux/syscall.js";
 import { type BundleRecord, identityOf, loadRecord, type StoreKind, saveRecord } from "./bundle-record.js";
 import { CopyStore } from "./copy-store.js";
 import { claim, claimNew, lock } from "./lock.js";
 import { OverlayStore } from "./overlay-store.js";
+import { processesRootedIn } from "./processes-rooted-in.js";
 import { removeTree } from "./remove-tree.js";
 import type { Store } from "./store.js";
 
@@ -69,6 +73,11 @@ export class StoreDirectory {
       .sort((a, b) => (a.record.path < b.record.path ? -1 : 1));
   }
 
+  /** A directory for files that have no name for longer than a moment. */
+  get spool(): string {
+    return this.trash;
+  }
+
   store(kind: StoreKind): Store {
     return this.stores[kind];
   }
@@ -90,18 +99,21 @@ export class StoreDirectory {
     this.exclusively(() => saveRecord(bundle.own, bundle.record));
   }
 
-  /** Removes a complete bundle. Throws Failure where it is in use, or being removed already. */
-  remove({ own, record }: StoredBundle): void {
+  /** Completes a bundle that is where it shall be. */
+  complete(bundle: LockedBundle): void {
+    this.update(bundle, { state: "made" });
+    closeSync(bundle.fd);
+  }
+
+  /**
+   * Removes a complete bundle. Throws Failure where it is being removed already, or it is in use and that is not forced.
+   */
+  remove({ own, record }: StoredBundle, isForced: boolean): void {
+    if (!isForced) this.refuseInUse(own, record);
     const fd = claim(own);
     if (fd === undefined) throw new Failure(quote(record.path), { cause: "another command is at work on it" });
     const bundle = { own, record, fd };
-    try {
-      this.store(record.store).release(own, [`${record.path}/rootfs`], record.layers);
-      this.update(bundle, { state: "removing" });
-    } catch (cause) {
-      closeSync(fd);
-      throw new Failure(quote(record.path), { cause });
-    }
+    this.update(bundle, { state: "removing" });
     this.discard(bundle);
   }
 
@@ -109,6 +121,10 @@ export class StoreDirectory {
   discard(bundle: LockedBundle): void {
     this.removeAll(bundle);
     this.prune();
+  }
+
+  private get trash(): string {
+    return `${this.path}/trash`;
   }
 
   private repair(): void {
@@ -135,35 +151,30 @@ export class StoreDirectory {
     this.prune();
   }
 
-  /** Completes a bundle that is where it shall be. */
-  complete(bundle: LockedBundle): void {
-    this.update(bundle, { state: "made" });
-    closeSync(bundle.fd);
-  }
-
-  /** A directory for files that have no name for longer than a moment. */
-  get spool(): string {
-    return this.trash;
-  }
-
-  private get trash(): string {
-    return `${this.path}/trash`;
-  }
-
   private removeAll({ own, record, fd }: { own: string; record: BundleRecord | undefined; fd: Fd }): void {
     try {
       if (record !== undefined) {
         // Another directory may be where the bundle was, or should have been.
         const isThere = record.identity !== undefined && identityOf(record.path) === record.identity;
-        const paths = isThere ? [record.temporary, record.path] : [record.temporary];
-        const rootfs = paths.map((path) => `${path}/rootfs`);
-        this.store(record.store).release(own, rootfs, record.layers);
-        for (const path of paths) removeTree(Buffer.from(path));
+        for (const path of this.store(record.store).mountPoints(own)) unmount(path);
+        for (const path of isThere ? [record.temporary, record.path] : [record.temporary])
+          removeTree(Buffer.from(path));
       }
       removeTree(Buffer.from(own));
     } finally {
       closeSync(fd);
     }
+  }
+
+  private refuseInUse(own: string, record: BundleRecord): void {
+    const rootfs = `${record.path}/rootfs`;
+    const [user] = processesRootedIn(rootfs);
+    const moved = this.store(record.store)
+      .mountPoints(own)
+      .find((path) => path !== rootfs);
+    if (user === undefined && moved === undefined) return;
+    const cause = user === undefined ? `it is mounted on ${quote(moved as string)}` : `process ${user} runs in it`;
+    throw new Failure(quote(record.path), { cause, hint: "--force removes it even so" });
   }
 
   private prune(): void {
@@ -195,4 +206,10 @@ export class StoreDirectory {
       closeSync(fd);
     }
   }
+}
+
+/** Unmounts at once, even where somebody's working directory is in it. */
+function unmount(path: string): void {
+  const flags = C.MNT_DETACH | C.UMOUNT_NOFOLLOW;
+  must("umount2", `unmount ${quote(path)}`, attempt("umount2", cstring(path), flags));
 }

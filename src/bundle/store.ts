@@ -9,14 +9,8 @@ export interface Store {
    * @param layers from the lowest to the topmost
    */
   assemble(layers: readonly Layer[], place: Place, task: Task): Promise<void>;
-  /**
-   * Takes back what `assemble` did besides making files in the bundle's place, also where it was cut short. Throws
-   * Failure where the root file system is in use; then nothing has changed.
-   * @param own the bundle's own directory in the store
-   * @param rootfs where the root file system may be
-   * @param layers their chain IDs, from the lowest to the topmost
-   */
-  release(own: string, rootfs: readonly string[], layers: readonly Digest[]): void;
+  /** Where root file systems of a bundle are mounted, and have to be unmounted before they can be removed. */
+  mountPoints(own: string): string[];
   /** Moves layers, whole ones and parts of them, that no bundle needs to the directory `trash`. */
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void;
 }

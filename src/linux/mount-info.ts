@@ -36,11 +36,11 @@ export function parseMount(line: string): Mount {
     propagation: fields.slice(6, dash),
     type,
     source: unescaped(source),
-    superOptions: superOptions.split(","),
+    superOptions: superOptions.split(",").map(unescaped),
   };
 }
 
-/** Space, tab, line feed and backslash stand as three octal digits. */
+/** Space, tab, line feed, backslash and, in options, comma stand as three octal digits. */
 const unescaped = (text: string): string =>
   !text.includes("\\")
     ? text

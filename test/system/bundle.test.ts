@@ -76,7 +76,8 @@ for (const store of KINDS) {
         assert.equal(s.fdrunc(["run", "-b", bundle, "one"]).succeeds(), expected("from the image\n"));
         assert.equal(s.fdrunc(["run", "-b", bundle, "two"]).succeeds(), expected("from the image\nmore\n"));
       } finally {
-        fdbundle(s, "rm", bundle);
+        // Another test may have a mount namespace that has it.
+        fdbundle(s, "rm", "--force", bundle);
       }
     });
   }

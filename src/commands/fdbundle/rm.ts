@@ -6,9 +6,10 @@ export function defineRm(program: Command): void {
   program
     .command("rm <bundle...>")
     .description("remove bundles with all data in them, and layers that no other bundle has")
-    .action((paths: string[]) =>
+    .option("-f, --force", "also those that are in use")
+    .action((paths: string[], { force }: { force?: boolean }) =>
       inSession(program, ({ store }) => {
-        for (const path of paths) store.remove(findBundle(store.bundles(), path));
+        for (const path of paths) store.remove(findBundle(store.bundles(), path), force ?? false);
       }),
     );
 }
