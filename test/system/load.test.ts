@@ -39,7 +39,7 @@ system("a create that is killed at any moment leaves what delete --force removes
 
 system("a create that is killed leaves an id that can be created again once it is deleted", async (s) => {
   const duration = await durationOf(s);
-  for (let i = 0; i < (isNode ? 4 : 30); i++) {
+  for (let i = 0; i < (isNode ? 2 : 30); i++) {
     const { child, ended } = s.start(["create", "c"]);
     await delay(duration * Math.random());
     child.kill("SIGKILL");

@@ -218,6 +218,12 @@ system("standard streams belong to the container's user, who can open them again
   assert.equal(result.trimEnd().split("\n").at(-1), "777");
 });
 
+system("no signal is ignored because the engine that fdrunc runs on ignores it", (s) => {
+  const [SIGPIPE, SIGXFSZ] = [13, 25];
+  const ignored = BigInt(`0x${fields(s.sh("cat /proc/self/status")).SigIgn}`);
+  for (const signal of [SIGPIPE, SIGXFSZ]) assert.equal((ignored >> BigInt(signal - 1)) & 1n, 0n);
+});
+
 system("the program leads a session of its own, without terminal", (s) => {
   const [, , , , group, session, terminal] = s.sh("cat /proc/self/stat").split(" ");
   assert.deepEqual([group, session, terminal], ["1", "1", "0"]);
