@@ -95,13 +95,7 @@ export const ffi: Ffi = {
   exit: (status) => process.exit(status),
 };
 
-/** Signals that Node ignores for its own sake, SIGPIPE and SIGXFSZ: what it executes would go on ignoring them. */
-const IGNORED = [13, 25];
-const RT_SIGACTION: Record<Arch, number> = { x86_64: 13, aarch64: 134 };
-
 /** Runs the program: its last statement. (The QuickJS form loads modules at build time and comes here at run time.) */
 export function start(main: () => void): void {
-  const byDefault = new Uint8Array(32);
-  for (const signal of IGNORED) ffi.syscall(RT_SIGACTION[arch], signal, byDefault, null, 8);
   main();
 }
