@@ -26,7 +26,7 @@ export const DECOMPRESSORS: Readonly<Record<Compression, Decompressor>> = { gzip
 /** Inflates on a thread of zlib's, beside what is done with the content. */
 async function* gunzip(pieces: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
   const inflating = createGunzip({ chunkSize: 1 << 18 });
-  pipeline(Readable.from(pieces), inflating, () => {
+  pipeline(Readable.from(pieces, { highWaterMark: 1 }), inflating, () => {
     // The reader below learns of errors as well.
   });
   try {

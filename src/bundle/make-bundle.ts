@@ -44,6 +44,7 @@ export async function makeBundle(store: StoreDirectory, order: Order, task: Task
     task.signal.throwIfAborted();
     throw error instanceof OutputFailure ? error : new Failure(source, { cause: causeOf(error) });
   } finally {
+    task.end();
     tarball?.close();
   }
 }

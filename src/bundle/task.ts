@@ -20,6 +20,11 @@ export class Task {
     this.progress.begin(what, bytes);
   }
 
+  /** Ends the last stage: there is nothing to show any more. */
+  end(): void {
+    this.progress.clear();
+  }
+
   /** To be awaited between pieces of work: lets signals in. Throws where the work shall end. */
   async advance(bytes: number): Promise<void> {
     this.progress.advance(bytes);

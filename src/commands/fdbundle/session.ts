@@ -39,9 +39,5 @@ export async function inSession(program: Command, work: (session: Session) => Pr
   for (const [name, number] of Object.entries(SIGNALS))
     process.once(name, () => interruption.abort(new Failure("interrupted", { cause: name, status: 128 + number })));
   const task = new Task(interruption.signal, progress, tell("warning"), debug ? tell("debug") : () => {});
-  try {
-    await work({ store: new StoreDirectory(resolve(root), task.warn), task });
-  } finally {
-    progress.clear();
-  }
+  await work({ store: new StoreDirectory(resolve(root), task.warn), task });
 }
