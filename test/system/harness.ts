@@ -277,9 +277,9 @@ export class Scene {
     return children().filter((pid) => !own.has(pid) && !reap(pid));
   }
 
-  /** Asserts that nothing is left; what ends by itself is given a moment. */
-  assertNothingLeft(): void {
-    eventually(() => assert.deepEqual(this.leftovers(), []));
+  /** Asserts that nothing is left; what ends by itself is given some seconds. */
+  assertNothingLeft(seconds = 5): void {
+    eventually(() => assert.deepEqual(this.leftovers(), []), seconds);
   }
 
   /** Ends what the test has left behind, asserts that nothing is left then, and removes the scene. */
