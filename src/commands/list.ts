@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { GlobalOptions } from "../container/options.js";
 import { type FullState, fullState } from "../container/state.js";
 import { NoContainer, StateDirectory } from "../container/state-directory.js";
 import { columns } from "./columns.js";
@@ -12,7 +13,7 @@ export function defineList(program: Command): void {
     .addOption(new Option("-f, --format <format>", "the format").choices(["table", "json"]).default("table"))
     .option("-q, --quiet", "only their names")
     .action(({ format, quiet }: { format: string; quiet?: boolean }) => {
-      const states = allStates(globalsOf(program).root);
+      const states = allStates(globalsOf(program));
       if (quiet) print(states.map(({ id }) => `${id}\n`).join(""));
       else if (format === "json") print(`${states.length === 0 ? "null" : JSON.stringify(states)}\n`);
       else print(table(states));
@@ -20,7 +21,7 @@ export function defineList(program: Command): void {
 }
 
 /** The containers whose creation has come far enough for them to have a state. */
-function allStates(root: string): FullState[] {
+function allStates({ root, warn }: GlobalOptions): FullState[] {
   const states: FullState[] = [];
   for (const id of StateDirectory.list(root)) {
     try {
@@ -29,8 +30,10 @@ function allStates(root: string): FullState[] {
       directory.close();
       if (saved !== undefined) states.push(fullState(saved));
     } catch (error) {
-      // Deleted since the directory was read.
-      if (!(error instanceof NoContainer)) throw error;
+      if (error instanceof NoContainer) continue; // Deleted since the directory was read.
+      if (!(error instanceof Error)) throw error;
+      // One that cannot be read does not hide the rest.
+      warn(error.message);
     }
   }
   return states;

@@ -6,12 +6,13 @@ import { input } from "../init/facts.js";
 import { hasCreateHooks } from "../init/rootfs.js";
 import type { Init } from "../launch/init.js";
 import { launch, writeIdMaps } from "../launch/launch.js";
+import { C } from "../linux/constants.js";
 import { copyUp } from "../linux/copy-up.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, quote, replaceFile, using } from "../linux/file.js";
 import { openProcess, processStatus } from "../linux/process.js";
 import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
-import { sys } from "../linux/syscall.js";
+import { attempt, sys } from "../linux/syscall.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { idMappedMounts } from "./id-mapped-mounts.js";
 import { setOomScoreAdj, setRlimits } from "./limits.js";
@@ -45,6 +46,7 @@ const WAITING = "accept4";
 export function create(options: CreateOptions, meanwhile?: () => void): Created {
   const { config, text, bundle, rootfs, cgroups, compiled } = plan(options);
   requireConsole(config, options);
+  requirePreserved(options.preserveFds);
   const undo = new Undo();
   const opened: Fd[] = [];
   const keep = (fd: Fd): Fd => {
@@ -59,6 +61,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       ociVersion: config.ociVersion,
       id: options.id,
       pid: 0,
+      executable: "",
       startTime: 0,
       bundle,
       rootfs,
@@ -102,7 +105,12 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     });
     undo.add(() => runStopHooks(saved, options.warn));
     undo.add(() => init.kill());
-    saved = { ...saved, pid: init.pid, startTime: processStatus(init.pid)?.startTime ?? 0 };
+    saved = {
+      ...saved,
+      executable: init.executable,
+      pid: init.pid,
+      startTime: processStatus(init.pid)?.startTime ?? 0,
+    };
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) directory.save(saved);
     if (makesUserNamespace(config)) writeIdMaps(init.pid, config);
@@ -126,6 +134,13 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
   } finally {
     for (const fd of opened) close(fd);
   }
+}
+
+/** What is not open yet would be opened by the runtime, for itself: that must not end up in a container. */
+function requirePreserved(count: number): void {
+  for (let fd = 3; fd < 3 + count; fd++)
+    if (attempt("fcntl", fd, C.F_GETFD) < 0)
+      throw new Failure(`--preserve-fds ${count}`, { cause: `descriptor ${fd} is not open` });
 }
 
 /** A terminal goes to a socket or, in the foreground, to the command itself; a socket needs a terminal. */

@@ -1,9 +1,9 @@
 import { Cgroup } from "../cgroup/cgroup.js";
 import { Failure } from "../linux/failure.js";
 import { close, quote } from "../linux/file.js";
-import { openProcess, pollFor, signal, waitReadable } from "../linux/process.js";
+import { openProcess, pollFor, waitReadable } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
-import { SyscallError } from "../linux/syscall.js";
+import { attempt, SyscallError } from "../linux/syscall.js";
 import { runStopHooks } from "./hooks.js";
 import type { GlobalOptions } from "./options.js";
 import type { Saved } from "./saved.js";
@@ -13,16 +13,25 @@ import { isAlive, statusOf } from "./status.js";
 /** Deletes a container (runtime.md, "Delete"): a stopped or a created one; with `force` any, and none is fine. */
 export function remove({ root, warn }: GlobalOptions, id: string, force: boolean): void {
   let directory: StateDirectory;
+  // What cannot be read any more is removed all the same, by force.
+  const read = () => {
+    try {
+      return directory.read();
+    } catch (error) {
+      if (force && error instanceof Failure) return undefined;
+      throw error;
+    }
+  };
   try {
     directory = StateDirectory.open(root, id);
     // A creation that hangs in a hook holds the lock: it ends when its init does.
-    if (force) killInit(directory.read());
+    if (force) killInit(read());
     directory.lock();
   } catch (error) {
     if (force && error instanceof NoContainer) return;
     throw error;
   }
-  const saved = directory.read();
+  const saved = read();
   const status = statusOf(saved);
   if (!force && status === "running")
     throw new Failure(`cannot delete container ${quote(id)} that is not stopped`, {
@@ -52,7 +61,7 @@ function killInit(saved: Saved | undefined): void {
   const process = openProcess(saved.pid);
   try {
     if (!isAlive(saved)) return;
-    signal(saved.pid, SIGKILL);
+    attempt("pidfd_send_signal", process, SIGKILL, 0, 0);
     if (!waitReadable(process, PATIENCE))
       throw new Failure(`process ${saved.pid} does not end, although it was killed`);
     reap(saved.pid);

@@ -7,7 +7,9 @@ import { attend, takeSignals } from "./attend.js";
 import { create } from "./create.js";
 import { destroy } from "./destroy.js";
 import type { CreateOptions } from "./options.js";
+import type { Saved } from "./saved.js";
 import { startCreated } from "./start.js";
+import { NoContainer, type StateDirectory } from "./state-directory.js";
 
 /** What `run` takes beside what `create` takes. */
 export interface RunOptions extends CreateOptions {
@@ -37,11 +39,24 @@ export function run(options: RunOptions): number {
     destroy(directory, saved, options.warn);
     throw error;
   }
+  // As long as it runs, other commands may have their say.
+  directory.unlock();
   if (signals === undefined) return 0;
   try {
     return attend(saved.pid, signals, terminal);
   } finally {
     if (terminal !== undefined) close(terminal);
-    if (!options.keep) destroy(directory, saved, options.warn);
+    if (!options.keep) destroyOnce(directory, saved, options.warn);
   }
+}
+
+/** Deletes the container, unless another command has done that. */
+function destroyOnce(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
+  try {
+    directory.lock();
+  } catch (error) {
+    if (error instanceof NoContainer) return;
+    throw error;
+  }
+  destroy(directory, saved, warn);
 }

@@ -9,6 +9,8 @@ export interface Saved {
   /** Init's process id and start time (proc(5), /proc/PID/stat field 22); 0 while there is no process yet. */
   readonly pid: number;
   readonly startTime: number;
+  /** Which file init executes before the user's program: its file system's device and its inode. */
+  readonly executable: string;
   readonly bundle: string;
   readonly rootfs: string;
   /** When it was created: RFC 3339, UTC. */

@@ -44,7 +44,7 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
   if (!saved.hasProcess)
     throw new Failure(`cannot start container ${quote(saved.id)}`, { cause: "its config has no process" });
   const { first, steps } = saved.rest;
-  const init = new Init(saved.pid, connect(directory, saved.id), (number) => steps[number - first]);
+  const init = new Init(saved.pid, saved.executable, connect(directory, saved.id), (number) => steps[number - first]);
   const orEnd = (run: () => void) => {
     try {
       run();

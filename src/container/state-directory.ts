@@ -85,6 +85,10 @@ export class StateDirectory {
     return this;
   }
 
+  unlock(): void {
+    sys("flock", this.fd, C.LOCK_UN);
+  }
+
   /** What was saved last; undefined where the container's creation was cut short before that. */
   read(): Saved | undefined {
     try {

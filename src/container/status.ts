@@ -1,4 +1,3 @@
-import { INIT_NAME } from "../launch/executable.js";
 import { executableOf, processStatus } from "../linux/process.js";
 import type { Saved } from "./saved.js";
 
@@ -13,11 +12,8 @@ export function statusOf(saved: Saved | undefined): Status {
   if (saved === undefined || saved.pid === 0) return "creating";
   if (!isAlive(saved)) return "stopped";
   if (!saved.ready) return "creating";
-  return INIT.test(executableOf(saved.pid) ?? "") ? "created" : "running";
+  return executableOf(saved.pid) === saved.executable ? "created" : "running";
 }
-
-/** What /proc/PID/exe names while init executes fdrunc's own program: a memfd, or a file that lies nowhere. */
-const INIT = new RegExp(`^/(memfd:)?${INIT_NAME}( \\(deleted\\))?$`);
 
 /** Whether the process is the one recorded, and not a zombie. */
 export function isAlive({ pid, startTime }: Saved): boolean {

@@ -2,7 +2,7 @@ import type { Config, Namespace } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { clone } from "./clone.js";
-import { NAMESPACE_FLAGS } from "./compile-spawn.js";
+import { becomeRoot, NAMESPACE_FLAGS } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
 import { wait } from "./message.js";
 
@@ -77,11 +77,8 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   b.about(createsUser ? "wait for the id maps and for init's program" : "wait for init's program");
   wait(b);
   if (createsUser || joinsUser) {
-    // Executing anything as an id that is not mapped would lose all capabilities.
     b.about("become root in the user namespace", "linux.uidMappings", "is container id 0 mapped?");
-    b.call("setresgid", [0, 0, 0]);
-    b.call("setgroups", [0, 0], { on: { EPERM: "next" } });
-    b.call("setresuid", [0, 0, 0]);
+    becomeRoot(b);
   }
   b.about("execute init's program");
   b.slot("program");

@@ -20,6 +20,13 @@ export const NAMESPACE_FLAGS: Record<string, string> = {
   cgroup: "CLONE_NEWCGROUP",
 };
 
+/** Compiles becoming root in a user namespace: executing anything as an id that is not mapped loses all capabilities. */
+export function becomeRoot(b: Builder): void {
+  b.call("setresgid", [0, 0, 0]);
+  b.call("setgroups", [0, 0], { on: { EPERM: "next" } });
+  b.call("setresuid", [0, 0, 0]);
+}
+
 /** A program beside the container's own, in messages: what it is, and the JSON path that it stems from. */
 export interface Named {
   readonly what: string;
@@ -48,6 +55,8 @@ export function compileSpawn(
     const child = b.label();
     clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
     b.bind(child);
+    // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
+    b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
     b.slot("process");
     b.call("setns", [slot("process"), flags(...joined.map((type) => NAMESPACE_FLAGS[type]))]);
   }
@@ -58,6 +67,7 @@ export function compileSpawn(
     b.call("exit_group", [0]);
   } else clone(b, { ...process, end });
   b.bind(child);
+  if (joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);
   for (const name of ["stdin", "output", "program"]) b.slot(name);
   b.call("dup3", [slot("stdin"), 0, 0]);

@@ -3,7 +3,7 @@ import { DEFAULT_DEVICES } from "../linux/default-devices.js";
 import { quote } from "../linux/file.js";
 import type { Label } from "../machine/program.js";
 import { AT_FDCWD, type Builder, flags, slot, text } from "./builder.js";
-import { attach, components, inRoot, makeDirectories } from "./target.js";
+import { attach, cleanPath, components, inRoot, makeDirectories } from "./target.js";
 
 /** A device file to make; `mode` without the type. */
 interface DeviceFile {
@@ -53,13 +53,17 @@ export function compileDevices(b: Builder, config: Config): void {
   // A device number's file cannot be made in a user namespace: there the host's own file is bound.
   const inUserNamespace = config.linux?.namespaces?.some(({ type }) => type === "user") ?? false;
   // In a /dev that was just made nothing lies in the way.
-  const fresh = config.mounts?.some(({ destination, type }) => destination === "/dev" && type === "tmpfs") ?? false;
+  const fresh = config.mounts?.some(
+    ({ destination, type, options }) => destination === "/dev" && type === "tmpfs" && !options?.includes("tmpcopyup"),
+  );
+  // What is mounted at a device's path takes the device's place.
+  const mounted = new Set(config.mounts?.map(({ destination }) => cleanPath(destination)));
   b.about("open /dev");
   makeDirectories(b, ["dev"], "dev");
-  for (const device of [...DEFAULTS.filter(({ path }) => !own.has(path)), ...configured]) {
+  for (const device of [...DEFAULTS.filter(({ path }) => !own.has(path) && !mounted.has(path)), ...configured]) {
     b.about(`make device ${quote(device.path)}`, device.from);
     if (inUserNamespace) bindDevice(b, device);
-    else makeDevice(b, device, fresh && !own.has(device.path));
+    else makeDevice(b, device, fresh === true && !own.has(device.path));
   }
   for (const [name, to] of LINKS) {
     b.about(`link "/dev/${name}" to ${quote(to)}`);

@@ -5,7 +5,7 @@ import { compileDevices } from "./devices.js";
 import type { Facts } from "./facts.js";
 import { send, wait } from "./message.js";
 import { compileMounts } from "./mounts.js";
-import { attach, components, makeDirectories, setAttributes } from "./target.js";
+import { attach, cloneTree, components, makeDirectories, setAttributes } from "./target.js";
 
 const PROPAGATION: Record<string, string> = {
   shared: "MS_SHARED",
@@ -76,11 +76,10 @@ function isolateMounts(b: Builder, config: Config, { parentMount }: Facts): void
 /** Makes the root file system a mount of its own, opened as slot `root`. */
 function openRoot(b: Builder, { rootfs }: Facts): void {
   b.about(`bind the root file system ${quote(rootfs)} on itself`, "root.path");
-  const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_RECURSIVE");
-  b.call("open_tree", [AT_FDCWD, text(rootfs), how], { into: "root" });
   b.call("openat", [AT_FDCWD, text(rootfs), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], {
     into: "target",
   });
+  cloneTree(b, "target", "root", true);
   attach(b, "root", "target");
   // The host's own directory, from which a way leads up: never left open.
   b.close("target");

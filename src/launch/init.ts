@@ -21,6 +21,8 @@ export class Init {
   constructor(
     /** As this process sees it; 0 if it was never made. */
     readonly pid: number,
+    /** Which file it executes, of `identityOf`. */
+    readonly executable: string,
     private readonly socket: Fd,
     /** A step of its programs by number: what a failure's message needs of it. */
     private readonly step: (number: number) => ToldStep,

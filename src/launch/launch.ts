@@ -5,8 +5,8 @@ import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, writeFile } from "../linux/file.js";
-import { waitFor } from "../linux/process.js";
+import { close, type Fd, fstat, writeFile } from "../linux/file.js";
+import { identityOf, waitFor } from "../linux/process.js";
 import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
@@ -71,7 +71,7 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     // The process between, where there was one: it has made init, or told why not.
     if (started !== id) waitFor(started);
     const steps = [...launcher.steps, ...program.steps];
-    const init = new Init(id, ours, (number) => steps[number - 1]);
+    const init = new Init(id, identityOf(fstat(executable.fd)), ours, (number) => steps[number - 1]);
     try {
       executable.write(elf(program, ffi.arch, slots, launcher.steps.length + 1));
     } catch (error) {

@@ -1,7 +1,7 @@
 import { viewOf } from "./bytes.js";
 import { C } from "./constants.js";
 import { ENOENT, ESRCH } from "./errno.js";
-import { type Fd, readFile, readlink } from "./file.js";
+import { type Fd, readFile, type Stat, stat } from "./file.js";
 import { attempt, attemptAgain, SyscallError, sys } from "./syscall.js";
 
 /** What tells a process from a later one of the same id: proc(5), /proc/PID/stat field 22, in clock ticks since boot. */
@@ -20,8 +20,15 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   return { state: fields[0], startTime: Number(fields[19]) };
 }
 
-/** What a process executes, as /proc/PID/exe names it; undefined where there is none. Throws SyscallError. */
-export const executableOf = (pid: number): string | undefined => orAbsent(() => readlink(`/proc/${pid}/exe`));
+/** Which file a process executes: its file system's device and its inode; undefined where there is no process. */
+export const executableOf = (pid: number): string | undefined =>
+  orAbsent(() => {
+    const status = stat(`/proc/${pid}/exe`);
+    return status && identityOf(status);
+  });
+
+/** What tells a file from all others. */
+export const identityOf = ({ fileSystem: { major, minor }, inode }: Stat): string => `${major}:${minor}:${inode}`;
 
 function orAbsent<T>(read: () => T): T | undefined {
   try {

@@ -30,6 +30,7 @@ const SAVED: Saved = {
   ready: true,
   ownProcesses: true,
   hasProcess: true,
+  executable: "0:1:2",
   cgroup: {},
   rest: { first: 1, steps: [] },
 };

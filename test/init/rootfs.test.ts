@@ -10,8 +10,8 @@ const CASES: [name: string, about: RegExp, parts: Parts, expected: string][] = [
     {},
     `
 mount(0, "/", 0, MS_REC|MS_SLAVE, 0)
-open_tree(AT_FDCWD, "/bundle/rootfs", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE) = %root
 openat(AT_FDCWD, "/bundle/rootfs", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target
+open_tree(%target, "", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE) = %root
 move_mount(%root, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 close(%target)   [error: go on]
 fchdir(%root)
@@ -31,8 +31,8 @@ chdir("/")
     `
 mount(0, "/", 0, MS_REC|MS_SHARED, 0)
 mount(0, "/mnt", 0, MS_PRIVATE, 0)
-open_tree(AT_FDCWD, "/bundle/rootfs", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE) = %root
 openat(AT_FDCWD, "/bundle/rootfs", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target
+open_tree(%target, "", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE) = %root
 move_mount(%root, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 close(%target)   [error: go on]
 fchdir(%root)

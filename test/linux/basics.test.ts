@@ -21,7 +21,15 @@ import { ENOENT, errnoName, errnoNumber, errnoText } from "../../src/linux/errno
 import { Failure } from "../../src/linux/failure.js";
 import * as file from "../../src/linux/file.js";
 import { absolutePath } from "../../src/linux/path.js";
-import { executableOf, exitStatus, openProcess, pollReadable, processStatus, signal } from "../../src/linux/process.js";
+import {
+  executableOf,
+  exitStatus,
+  identityOf,
+  openProcess,
+  pollReadable,
+  processStatus,
+  signal,
+} from "../../src/linux/process.js";
 import { signalNumber } from "../../src/linux/signals.js";
 import { connectIn, connectUnix, listenUnix, receive, socketPair } from "../../src/linux/socket.js";
 import { expecting, SyscallError, sys } from "../../src/linux/syscall.js";
@@ -163,7 +171,7 @@ test("paths become absolute", () => {
 test("processes: start time, executable, ending, signals", () => {
   const own = processStatus(process.pid);
   assert.ok(own !== undefined && own.startTime > 0 && "RSD".includes(own.state));
-  assert.equal(executableOf(process.pid), process.execPath);
+  assert.equal(executableOf(process.pid), identityOf(file.stat(process.execPath) as file.Stat));
   assert.deepEqual([processStatus(2 ** 22), executableOf(2 ** 22), signal(2 ** 22, 0)], [undefined, undefined, false]);
   assert.deepEqual([exitStatus({ status: 3 }), exitStatus({ signal: 9 })], [3, 137]);
   const descriptor = openProcess(process.pid);
