@@ -77,7 +77,7 @@ system(
       assert.ok(mounts.includes(String(mount)) || !fileSystems.includes(fileSystem), `${fd} ${link}`);
     }
     const out = s.sh(
-      "ls /proc/1/fd/4/ /proc/1/cwd/ 2>&1; cat /proc/1/environ 2>&1; for f in /proc/1/fd/* /proc/1/exe; do readlink $f; done; exit 0",
+      "ls /proc/1/fd/3/ /proc/1/cwd/ 2>&1; cat /proc/1/environ 2>&1; for f in /proc/1/fd/* /proc/1/exe; do readlink $f; done; exit 0",
       (config) => {
         config.linux.cgroupsPath += "-second";
         config.process.capabilities = { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] };
