@@ -320,7 +320,7 @@ export function system(name: string, run: (scene: Scene, t: TestContext) => void
 }
 
 /** Tries again for a few seconds while an assertion fails. */
-export function eventually(check: () => void, seconds = 5): void {
+export function eventually(check: () => void, seconds = 30): void {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     try {
