@@ -99,6 +99,10 @@ export class Aarch64Assembler extends Code implements Assembler {
     this.emit(0xb9000000 | (SCRATCH << 5) | STEP); // str w19, [x9]
   }
 
+  trap(): void {
+    this.emit(0); // udf #0
+  }
+
   return(): void {
     this.emit(0xd65f03c0);
   }

@@ -148,6 +148,7 @@ function emitCall(
 function emitExit(asm: Assembler, data: Data, status: number, column: 0 | 1): void {
   asm.operands([status], data);
   asm.syscall(SYSCALLS.exit_group[column]);
+  asm.trap();
 }
 
 /** The report of a failed step: its number, the errno, and what the mount context's log says; then the end. */

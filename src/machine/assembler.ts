@@ -41,6 +41,8 @@ export interface Assembler extends Code {
   jumpIfMemory(address: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void;
   /** Stores the remembered step and the result's errno, as 32 bits each, at these addresses. */
   storeFailure(step: number, errno: number): void;
+  /** Ends the process by a signal: where a filter forbids even exit_group(2), nothing else may follow. */
+  trap(): void;
   /** Returns the last result to the caller of the code. */
   return(): void;
   /** Writes the distances that were left open, now that the labels' places (indices of words) are known. */

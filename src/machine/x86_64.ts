@@ -30,6 +30,7 @@ const JAE = 0x830f9066 | 0; // unsigned
 const JE = 0x840f9066 | 0;
 const JNE = 0x850f9066 | 0;
 const RET = 0xc3;
+const UD2 = 0x0b0f;
 
 /** The lowest result that is a negated errno. */
 const LOWEST_ERROR = -4095;
@@ -145,6 +146,10 @@ export class X86Assembler extends Code implements Assembler {
     this.words[this.length++] = NEG_EAX;
     this.reach(STORE_EAX, errno);
     this.reach(STORE_EBX, step);
+  }
+
+  trap(): void {
+    this.words[this.length++] = UD2;
   }
 
   return(): void {
