@@ -1,11 +1,11 @@
 import type { SyscallName } from "../linux/syscalls.js";
-import type { Call, Field, Label, Program, Step, Test, Value } from "../machine/program.js";
+import type { Call, Field, Hint, Label, Program, Step, Test, Value } from "../machine/program.js";
 
 /** What a step says of itself: its sentence, or a sentence with the property that it stems from, and a hint. */
 export interface Saying {
   readonly says: string;
   readonly from?: string | undefined;
-  readonly hint?: string | undefined;
+  readonly hint?: Hint | undefined;
 }
 
 type CallOptions = Pick<Call, "into" | "on" | "zero" | "then">;
@@ -22,7 +22,7 @@ export class Builder {
   constructor(private readonly frugal = false) {}
 
   /** Sets what the steps that follow say of themselves. */
-  about(says: string, from?: string, hint?: string): void {
+  about(says: string, from?: string, hint?: Hint): void {
     this.saying = { says, from, hint };
   }
 

@@ -49,7 +49,7 @@ export function compileExecutableCheck(b: Builder, process: Process): void {
 export function compileExecute(b: Builder, process: Process, home: string): void {
   const { args = [], env = [] } = process;
   const environment = env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${home}`];
-  const hint = "if the file is there, what it names as its interpreter is not";
+  const hint = { ENOENT: "if the file is there, what it names as its interpreter is not" };
   b.about(`exec ${quote(args[0])}`, FROM, hint);
   const files = candidates(process);
   files.forEach((file, i) => {

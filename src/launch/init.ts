@@ -6,13 +6,13 @@ import { Failure } from "../linux/failure.js";
 import { close, type Fd } from "../linux/file.js";
 import { type Received, receive } from "../linux/socket.js";
 import { attempt, attemptAgain, SyscallError } from "../linux/syscall.js";
-import { REPORT_SIZE } from "../machine/program.js";
+import { type Hint, REPORT_SIZE } from "../machine/program.js";
 
 /** What a failed step's message needs: a `Step`, or what was kept of one. */
 export interface ToldStep {
   readonly says: string;
   readonly from?: string;
-  readonly hint?: string;
+  readonly hint?: Hint;
   readonly call?: string;
 }
 
@@ -98,7 +98,8 @@ export function stepFailure({ says, from, hint, call }: ToldStep, errno: number,
   const reason = log === "" ? "" : `: ${log.replace(/^[ewi] /, "")}`;
   // A wait that met the connection's end has no errno.
   const error = errno === 0 ? "the runtime is gone" : `${errnoText(errno)} (${errnoName(errno)})`;
-  const advice = errno === ENOSYS ? "Linux 5.12 or later is needed, without a filter on its mount calls" : hint;
+  const own = typeof hint === "object" ? hint[errnoName(errno)] : hint;
+  const advice = errno === ENOSYS ? "Linux 5.12 or later is needed, without a filter on its mount calls" : own;
   return new Failure(`${origin}${says}${place}`, {
     cause: `${called}${error}${reason}`,
     ...(advice && { hint: advice }),

@@ -11,6 +11,7 @@ const [EQ, NE, HS] = [0, 1, 2];
 
 /** The aarch64 assembler (Arm ARM, C6.2). x0 holds the result and the first argument, w19 the step. */
 export class Aarch64Assembler extends Code implements Assembler {
+  readonly farthest = 0x100000;
   private readonly toLabels: [at: number, kind: Kind, label: number][] = [];
 
   operands(values: readonly Value[], memory: Memory): void {

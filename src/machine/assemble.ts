@@ -3,6 +3,7 @@ import type { Arch } from "../ffi/ffi.js";
 import { viewOf } from "../linux/bytes.js";
 import { type ConstantName, constants } from "../linux/constants.js";
 import { errnoNumber } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
 import { SYSCALLS } from "../linux/syscalls.js";
 import { Aarch64Assembler } from "./aarch64.js";
 import type { Assembler, Memory } from "./assembler.js";
@@ -34,7 +35,7 @@ export interface Placement {
  *
  * @param inputs slots that hold something from the start, by name
  * @param first the number by which the first step reports a failure
- * @throws RangeError where the program is larger than its place
+ * @throws Failure where the program is larger than its place
  */
 export function assemble(
   program: Program,
@@ -69,8 +70,9 @@ export function assemble(
   asm.resolve(places);
 
   const code = asm.finish();
-  if (code.length > placement.zeroed - placement.code || data.zeroed > placement.data - placement.zeroed)
-    throw new RangeError(`a program of ${end} steps is larger than its place`);
+  const room = Math.min(placement.zeroed - placement.code, asm.farthest);
+  if (code.length > room || data.zeroed > placement.data - placement.zeroed)
+    throw new Failure(`a program of ${end} steps is larger than its place`);
   return { code, entry, data: data.finish(), zeroed: data.zeroed };
 }
 

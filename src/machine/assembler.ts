@@ -12,6 +12,8 @@ export interface Memory {
  * is named by its address.
  */
 export interface Assembler extends Code {
+  /** The most bytes of code that its branches reach over. */
+  readonly farthest: number;
   /** Puts values into the registers of a system call's arguments. */
   operands(values: readonly Value[], memory: Memory): void;
   /** Makes a system call by number. */

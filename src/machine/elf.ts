@@ -16,7 +16,7 @@ const [PF_X, PF_W, PF_R] = [1, 2, 4];
 
 /** Where everything lies, far enough apart for programs of some thousand steps; data may grow. */
 const BASE = 0x400000;
-const PLACEMENT: Placement = { code: BASE + HEADERS, zeroed: 0x480000, data: 0x4c0000, ending: "exit" };
+const PLACEMENT: Placement = { code: BASE + HEADERS, zeroed: 0x2400000, data: 0x2440000, ending: "exit" };
 
 /**
  * An ELF executable that runs a program and exits: headers and code as one segment that is not writable, memory and data

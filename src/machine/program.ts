@@ -42,11 +42,15 @@ export interface Label {
 /** Where to go on. */
 export type Target = Label | "next";
 
+/** What to do about a failure, or about those that have a certain errno. */
+export type Hint = string | Readonly<Record<string, string>>;
+
 /** What every step carries: its sentence ("mount proc on \"/proc\""), and the JSON path of the property it stems from. */
 interface Told {
   readonly says: string;
   readonly from?: string;
-  readonly hint?: string;
+  /** What to do about a failure: whichever, or by the errno's name. */
+  readonly hint?: Hint;
 }
 
 /** Makes a system call. */

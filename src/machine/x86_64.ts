@@ -37,6 +37,7 @@ const LOWEST_ERROR = -4095;
 
 /** The x86-64 assembler. rax holds the result, ebx the step. */
 export class X86Assembler extends Code implements Assembler {
+  readonly farthest = 0x7fffffff;
   /** Pairs: the index of the word that holds a distance, and the label that it leads to. */
   private readonly toLabels: number[] = [];
 

@@ -35,6 +35,18 @@ system("what the specification forbids is refused by its JSON path", (s) => {
     ["a later major version", "ociVersion", "2.0.0", /": ociVersion: must be of major version 1, got "2\.0\.0"$/],
     ["a relative cwd", "process.cwd", "tmp", /": process\.cwd: must be an absolute path, got "tmp"$/],
     ["no args", "process.args", [], /": process\.args: must have at least one entry$/],
+    [
+      "an id for none",
+      "process.user",
+      { uid: 0xffffffff },
+      /": process\.user\.uid: must not be the id that stands for none/,
+    ],
+    [
+      "a device of no name",
+      "linux.devices",
+      [{ type: "p", path: "/dev/.." }],
+      /": linux\.devices\[0\]\.path: must name a file/,
+    ],
     ["no root", "root", undefined, /": root: is required$/],
     [
       "a namespace twice",

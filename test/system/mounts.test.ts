@@ -385,3 +385,12 @@ system("what lies on an overlay, and mounts over each other", (s) => {
   assert.equal(out, "low\n");
   assert.equal(readFileSync(s.path("upper/up"), "utf8"), "up\n");
 });
+
+system("a container of a thousand mounts and paths", (s) => {
+  const out = s.sh("grep -c ' /m/' /proc/self/mountinfo; ls /m/999", (config) => {
+    for (let i = 0; i < 1000; i++)
+      config.mounts.push({ destination: `/m/${i}`, type: "bind", source: s.directory, options: ["bind", "ro"] });
+    for (let i = 0; i < 1000; i++) config.linux.maskedPaths.push(`/m/${i}/bundle`);
+  });
+  assert.equal(out.split("\n")[0], "2000");
+});

@@ -9,6 +9,7 @@ export function devicesAreComplete({ linux }: Config): void {
   linux?.devices?.forEach((device, i) => {
     const path = `linux.devices[${i}]`;
     if (!device.path.startsWith("/")) throw wrong(`${path}.path`, "must be an absolute path", device.path);
+    if (/\/\.{0,2}$/.test(device.path)) throw wrong(`${path}.path`, "must name a file", device.path);
     if (device.type === "p") return;
     for (const key of ["major", "minor"] as const) {
       const number = device[key];

@@ -1,4 +1,4 @@
-import type { Config, Process } from "../../generated/config.js";
+import type { Config, Process, User } from "../../generated/config.js";
 import { wrong } from "../explain.js";
 
 /** The rules on config.json's process. */
@@ -14,6 +14,7 @@ export function checkProcess(process: Process, at: string): void {
   if (args[0] === "") throw wrong(path("args[0]"), "must not be empty");
   if (!cwd.startsWith("/")) throw wrong(path("cwd"), "must be an absolute path", cwd);
   checkEnvironment(env, path("env"));
+  checkIds(user, path);
   const umask = user?.umask ?? 0;
   if (umask > 0o777) throw wrong(path("user.umask"), "must be at most 511 (octal 777)", umask);
   const seen = new Set<string>();
@@ -23,6 +24,19 @@ export function checkProcess(process: Process, at: string): void {
     if (soft > hard) throw wrong(`${rlimit}.soft`, `must be at most ${hard}, the hard limit`, soft);
     seen.add(type);
   });
+}
+
+/** What the kernel takes for "leave as it is", in the place of an id. setresuid(2) */
+const NO_CHANGE = 0xffffffff;
+
+function checkIds({ uid, gid, additionalGids = [] }: User = {}, path: (property: string) => string): void {
+  const ids: [property: string, id: number | undefined][] = [
+    ["uid", uid],
+    ["gid", gid],
+    ...additionalGids.map((id, i): [string, number] => [`additionalGids[${i}]`, id]),
+  ];
+  for (const [property, id] of ids)
+    if (id === NO_CHANGE) throw wrong(path(`user.${property}`), "must not be the id that stands for none", id);
 }
 
 /** environ(7): each entry is NAME=value. */
