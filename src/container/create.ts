@@ -13,8 +13,8 @@ import { close, type Fd, quote, replaceFile, using } from "../linux/file.js";
 import { openProcess, processStatus } from "../linux/process.js";
 import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
+import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
-import { idMappedMounts } from "./id-mapped-mounts.js";
 import { setOomScoreAdj, setRlimits } from "./limits.js";
 import { openNamespaces } from "./namespaces.js";
 import type { CreateOptions } from "./options.js";
@@ -87,7 +87,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     }
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
-    const mounts = idMappedMounts(config, bundle);
+    const mounts = detachedMounts(config, bundle);
     for (const name in mounts) inputs[name] = keep(mounts[name]);
     if (options.consoleSocket !== undefined)
       inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));

@@ -1,6 +1,8 @@
+import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
+import type { Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
 import { input } from "./facts.js";
@@ -15,7 +17,7 @@ export function compileMounts(b: Builder, config: Config, facts: Facts): void {
     const job: Job = { mount, options, index, path: components(mount.destination), from: `mounts[${index}]` };
     checkDestination(job);
     if (options.keywords.has("remount")) remount(b, job);
-    else if (isBind(mount, options)) bind(b, job, facts);
+    else if (isBind(mount, options)) bind(b, job, config, facts);
     else if (mount.type === "cgroup") cgroup(b, job, config, facts);
     else fileSystem(b, job);
   });
@@ -133,18 +135,23 @@ function copyUp(b: Builder, mount: string): void {
 }
 
 /** Shows a tree that exists elsewhere. */
-function bind(b: Builder, job: Job, facts: Facts): void {
+function bind(b: Builder, job: Job, config: Config, facts: Facts): void {
   const { mount, options, from } = job;
   if (mount.source === undefined) throw new Failure(`${from}.source: missing`, { cause: "a bind mount needs one" });
   const source = mount.source.startsWith("/") ? mount.source : `${facts.bundle}/${mount.source}`;
   b.about(`bind ${quote(source)} on ${quote(mount.destination)}`, from);
-  const recursive = options.keywords.has("rbind");
-  if (isIdMapped(mount, options)) {
-    b.slot(input.mount(job.index));
-    b.store(slot(input.mount(job.index)), "mount");
-  } else {
-    const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(recursive ? ["AT_RECURSIVE"] : [])];
-    b.call("open_tree", [AT_FDCWD, text(source), flags(...how)], { into: "mount" });
+  if (isIdMapped(mount, options)) takeFromRuntime(b, job.index);
+  else {
+    const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(options.keywords.has("rbind") ? ["AT_RECURSIVE"] : [])];
+    const open: Value[] = [AT_FDCWD, text(source), flags(...how)];
+    if (isMadeByRuntime(mount, options, config)) {
+      // Where it can, init makes the mount itself: what lies mounted below stays locked then.
+      const [theirs, made] = [b.label(), b.label()];
+      b.call("open_tree", open, { into: "mount", on: { EACCES: theirs }, then: made });
+      b.bind(theirs);
+      takeFromRuntime(b, job.index);
+      b.bind(made);
+    } else b.call("open_tree", open, { into: "mount" });
   }
   if (cleanPath(mount.destination) === "/proc") requireProc(b);
   changeAttributes(b, options.own, false);
@@ -167,7 +174,18 @@ function bind(b: Builder, job: Job, facts: Facts): void {
   finish(b, job, "mount");
 }
 
-/** Whether the runtime makes this mount, with an id map. */
+/** Takes a mount that the runtime made as slot `mount`. */
+function takeFromRuntime(b: Builder, index: number): void {
+  b.slot(input.mount(index));
+  b.store(slot(input.mount(index)), "mount");
+}
+
+/** Whether the runtime makes a mount: one with an id map, and what init may have no right to look for. */
+export const isMadeByRuntime = (mount: Mount, options: MountOptions, config: Config): boolean =>
+  isIdMapped(mount, options) ||
+  (isBind(mount, options) && !options.keywords.has("remount") && hasNamespace(config, "user"));
+
+/** Whether a mount shows other ids than its source has. */
 export const isIdMapped = (mount: Mount, { keywords }: MountOptions): boolean =>
   mount.uidMappings !== undefined || keywords.has("idmap") || keywords.has("ridmap");
 

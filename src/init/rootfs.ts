@@ -7,7 +7,9 @@ import { send, wait } from "./message.js";
 import { compileMounts } from "./mounts.js";
 import { attach, cloneTree, components, makeDirectories, setAttributes } from "./target.js";
 
-const PROPAGATION: Record<string, string> = {
+type Propagation = "MS_SHARED" | "MS_SLAVE" | "MS_PRIVATE" | "MS_UNBINDABLE";
+
+const PROPAGATION: Record<string, Propagation> = {
   shared: "MS_SHARED",
   slave: "MS_SLAVE",
   private: "MS_PRIVATE",
@@ -15,8 +17,15 @@ const PROPAGATION: Record<string, string> = {
 };
 
 /** The propagation type named by linux.rootfsPropagation, of mount(2); its recursive form ("rslave") counts too. */
-const propagationOf = (config: Config): string | undefined =>
+const propagationOf = (config: Config): Propagation | undefined =>
   PROPAGATION[config.linux?.rootfsPropagation?.replace(/^r/, "") ?? ""];
+
+/** The propagation of what the container sees of the host's mounts, before the config says otherwise for some. */
+export function surroundingPropagation(config: Config): Propagation {
+  const propagation = propagationOf(config) ?? "MS_SLAVE";
+  // What is unbindable could not be bound: only the root becomes that, at last.
+  return propagation === "MS_UNBINDABLE" ? "MS_PRIVATE" : propagation;
+}
 
 /** Compiles the file system: its root, all that is mounted and made in it, and the change of root. */
 export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
@@ -61,9 +70,7 @@ function changeRoot(b: Builder, { rootfs }: Facts): void {
 
 /** Keeps what is mounted from now on from spreading to the host. */
 function isolateMounts(b: Builder, config: Config, { parentMount }: Facts): void {
-  const wanted = propagationOf(config) ?? "MS_SLAVE";
-  // What is unbindable could not be bound: only the root becomes that, at last.
-  const propagation = wanted === "MS_UNBINDABLE" ? "MS_PRIVATE" : wanted;
+  const propagation = surroundingPropagation(config);
   b.about("set the propagation of all mounts", "linux.rootfsPropagation");
   b.call("mount", [0, text("/"), 0, flags("MS_REC", propagation), 0]);
   if (propagation === "MS_SHARED" && parentMount !== undefined) {

@@ -352,6 +352,36 @@ system("idmapped mounts show files as other users', here and recursively", (s, t
   assert.equal(result.succeeds(), "20001:30002\n20001:30002\n10001:10002\n");
 });
 
+system("an idmapped mount of the host's is not one that spreads to the host", (s, t) => {
+  const source = s.mountTmpfs("source", "--make-shared");
+  s.mountTmpfs("source/below", "--make-shared");
+  const maps = [{ containerID: 0, hostID: 100_000, size: 10 }];
+  const mount = (destination: string, ...options: string[]) => ({
+    ...{ destination, source, type: "bind", options, uidMappings: maps, gidMappings: maps },
+  });
+  s.write((config) => {
+    config.process.args = ["cat", "/proc/self/mountinfo"];
+    config.mounts.push(
+      mount("/m/one", "bind", "idmap"),
+      mount("/m/all", "rbind", "ridmap"),
+      mount("/m/shared", "bind", "idmap", "shared"),
+    );
+  });
+  const result = s.run();
+  if (/map the ids of .*\(EINVAL\)/.test(result.stderr))
+    return t.skip("needs a tmpfs that can be mounted with mapped ids");
+  const seen = new Map(
+    result
+      .succeeds()
+      .trimEnd()
+      .split("\n")
+      .map((line) => [parseMount(line).mountPoint, parseMount(line).propagation]),
+  );
+  for (const path of ["/m/one", "/m/all", "/m/all/below"]) assert.match(String(seen.get(path)), /^master:\d+$/, path);
+  // Both: told to be shared, it shares with what comes after it alone.
+  assert.match(String(seen.get("/m/shared")), /^shared:\d+,master:\d+$/);
+});
+
 system("mounts of type cgroup show the container's own cgroups, read-only", (s) => {
   for (const own of [false, true]) {
     const out = s.sh(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chownSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import type { IDMapping, NamespaceType } from "../../src/generated/config.js";
 import { eventually, type FullConfig, type Scene, system } from "./harness.js";
 
@@ -194,6 +194,21 @@ system("a user namespace maps ids; files, devices and mounts work in it", (s) =>
   ]);
   const { uid, gid } = statSync(`${s.rootfs}/data/file`);
   assert.deepEqual([uid, gid], [100_000, 100_000]);
+});
+
+system("what only the host's root may look for is bound in a user namespace all the same", (s) => {
+  chownSync(s.rootfs, 100_000, 100_000);
+  mkdirSync(s.path("private/shared"), { recursive: true });
+  writeFileSync(s.path("private/file"), "content", { mode: 0o644 });
+  chmodSync(s.path("private"), 0o700);
+  const out = s.sh("cat /file; touch /file 2>&1; ls -d /shared", (config) => {
+    inUserNamespace(config);
+    config.mounts.push(
+      { destination: "/file", type: "bind", source: s.path("private/file"), options: ["bind", "ro"] },
+      { destination: "/shared", type: "bind", source: s.path("private/shared"), options: ["rbind"] },
+    );
+  });
+  assert.equal(out, "contenttouch: /file: Read-only file system\n/shared\n");
 });
 
 system("an ordinary user in a user namespace", (s) => {
