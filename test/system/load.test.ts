@@ -55,6 +55,29 @@ system("start, run and delete that are killed at any moment leave what delete --
     }
 });
 
+system("of commands for one container at a time, one creates, one starts, one deletes", async (s) => {
+  s.write((config) => {
+    config.process.args = ["sleep", "1000"];
+  });
+  const atOnce = async (...command: string[]) => {
+    const results = await Promise.all(Array.from({ length: isNode ? 3 : 6 }, () => s.start([...command, "c"]).ended));
+    return results.filter(({ status }) => status === 0).length;
+  };
+  for (let i = 0; i < (isNode ? 1 : 8); i++) {
+    assert.equal(await atOnce("create"), 1);
+    assert.equal(await atOnce("start"), 1);
+    assert.equal(s.status(), "running");
+    s.fdrunc(["kill", "c", "KILL"]).succeeds();
+    s.waitFor("stopped");
+    assert.equal(await atOnce("delete"), 1);
+    s.assertNothingLeft();
+    // With --force, that there is nothing left is fine.
+    s.create().succeeds();
+    assert.equal(await atOnce("delete", "--force"), isNode ? 3 : 6);
+    s.assertNothingLeft();
+  }
+});
+
 system("many containers at a time: none is lost, none is left", async (s, t) => {
   const total = isNode ? 60 : 500;
   mkdirSync(s.path("out"));
@@ -81,6 +104,9 @@ system("many containers at a time: none is lost, none is left", async (s, t) => 
   let next = 0;
   const worker = async () => {
     while (next < total) await one(`c${next++}`);
+    // Containers come and go meanwhile.
+    const { status, stderr } = await s.start(["list"]).ended;
+    if (status !== 0 || stderr !== "") failures.push(`list: ${status} ${stderr}`);
   };
   const start = performance.now();
   await Promise.all(Array.from({ length: 20 }, worker));
