@@ -1,14 +1,15 @@
 import { Cgroup } from "../cgroup/cgroup.js";
 import { Failure } from "../linux/failure.js";
-import { close, quote } from "../linux/file.js";
-import { openProcess, pollFor, waitReadable } from "../linux/process.js";
+import { quote } from "../linux/file.js";
+import { pollFor, waitReadable } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
 import { attempt, SyscallError } from "../linux/syscall.js";
 import { runStopHooks } from "./hooks.js";
 import type { GlobalOptions } from "./options.js";
+import { withProcess } from "./recorded-process.js";
 import type { Saved } from "./saved.js";
 import { NoContainer, StateDirectory } from "./state-directory.js";
-import { isAlive, statusOf } from "./status.js";
+import { statusOf } from "./status.js";
 
 /** Deletes a container (runtime.md, "Delete"): a stopped or a created one; with `force` any, and none is fine. */
 export function remove({ root, warn }: GlobalOptions, id: string, force: boolean): void {
@@ -57,17 +58,13 @@ export function destroy(directory: StateDirectory, saved: Saved, warn: (message:
 const PATIENCE = 10_000;
 
 function killInit(saved: Saved | undefined): void {
-  if (saved === undefined || saved.pid === 0 || !isAlive(saved)) return;
-  const process = openProcess(saved.pid);
-  try {
-    if (!isAlive(saved)) return;
+  if (saved === undefined) return;
+  withProcess(saved, (process) => {
     attempt("pidfd_send_signal", process, SIGKILL, 0, 0);
     if (!waitReadable(process, PATIENCE))
       throw new Failure(`process ${saved.pid} does not end, although it was killed`);
     reap(saved.pid);
-  } finally {
-    close(process);
-  }
+  });
 }
 
 /** Takes the status of a process that may be this one's child. */

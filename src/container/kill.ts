@@ -1,12 +1,12 @@
 import { Cgroup } from "../cgroup/cgroup.js";
 import { Failure } from "../linux/failure.js";
-import { close, quote } from "../linux/file.js";
-import { openProcess } from "../linux/process.js";
+import { quote } from "../linux/file.js";
 import { SIGKILL } from "../linux/signals.js";
 import { sys } from "../linux/syscall.js";
 import type { GlobalOptions } from "./options.js";
+import { withProcess } from "./recorded-process.js";
 import { StateDirectory } from "./state-directory.js";
-import { isAlive, statusOf } from "./status.js";
+import { statusOf } from "./status.js";
 
 /**
  * Sends a signal to a container's init (runtime.md, "Kill"), or to all its processes. Throws Failure unless it is
@@ -27,11 +27,6 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
     processes.signalAll(signal);
     return;
   }
-  const process = openProcess(saved.pid);
-  try {
-    // Between the look at its status and the opening the process may have ended, and its id be another's.
-    if (isAlive(saved)) sys("pidfd_send_signal", process, signal, 0, 0);
-  } finally {
-    close(process);
-  }
+  // Between the look at its status and this the process may have ended, and its id be another's.
+  withProcess(saved, (process) => sys("pidfd_send_signal", process, signal, 0, 0));
 }

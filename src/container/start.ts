@@ -5,12 +5,14 @@ import { Init } from "../launch/init.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { quote, readFile, unlink } from "../linux/file.js";
+import { waitReadable } from "../linux/process.js";
 import { connectIn } from "../linux/socket.js";
 import { SyscallError } from "../linux/syscall.js";
 import { destroy } from "./destroy.js";
 import { gatherFacts } from "./facts.js";
 import { namespaceTypes, pidInside, runHooks } from "./hooks.js";
 import type { GlobalOptions } from "./options.js";
+import { withProcess } from "./recorded-process.js";
 import type { Saved } from "./saved.js";
 import { specState } from "./state.js";
 import { CONFIG, START_SOCKET, StateDirectory } from "./state-directory.js";
@@ -60,6 +62,10 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
     }
     unlink(START_SOCKET, directory.fd);
     orEnd(() => runHooks("poststart", saved.hooks.poststart, { state: specState(saved, "running") }));
+  } catch (error) {
+    // Init tells why it fails, and then ends: whoever is told of the one finds the other.
+    withProcess(saved, (process) => waitReadable(process, PATIENCE));
+    throw error;
   } finally {
     init.hangUp();
   }
@@ -83,6 +89,9 @@ function runStartHooks(directory: StateDirectory, saved: Saved): void {
     init: saved.pid,
   });
 }
+
+/** How long an init that has failed may take to end, in milliseconds. */
+const PATIENCE = 2000;
 
 function connect(directory: StateDirectory, id: string): number {
   try {

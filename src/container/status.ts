@@ -12,7 +12,10 @@ export function statusOf(saved: Saved | undefined): Status {
   if (saved === undefined || saved.pid === 0) return "creating";
   if (!isAlive(saved)) return "stopped";
   if (!saved.ready) return "creating";
-  return executableOf(saved.pid) === saved.executable ? "created" : "running";
+  const executable = executableOf(saved.pid);
+  // A process that executes nothing has given up its memory: it ends.
+  if (executable === undefined) return "stopped";
+  return executable === saved.executable ? "created" : "running";
 }
 
 /** Whether the process is the one recorded, and not a zombie. */

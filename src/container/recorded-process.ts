@@ -1,0 +1,20 @@
+import { ESRCH } from "../linux/errno.js";
+import { type Fd, using } from "../linux/file.js";
+import { openProcess } from "../linux/process.js";
+import { SyscallError } from "../linux/syscall.js";
+import type { Saved } from "./saved.js";
+import { isAlive } from "./status.js";
+
+/**
+ * Does something with a descriptor of a container's init: with that of the very process that was recorded, whose id
+ * cannot become another's meanwhile. Returns undefined where it has ended. Throws SyscallError. pidfd_open(2)
+ */
+export function withProcess<T>(saved: Saved, act: (process: Fd) => T): T | undefined {
+  if (saved.pid === 0) return undefined;
+  try {
+    return using(openProcess(saved.pid), (process) => (isAlive(saved) ? act(process) : undefined));
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === ESRCH) return undefined;
+    throw error;
+  }
+}
