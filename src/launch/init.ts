@@ -72,12 +72,15 @@ export class Init {
   }
 }
 
-/** Receives a packet; a connection that was torn down counts as ended. */
+/**
+ * Receives a packet. Where init ended with words of the runtime's unread, the kernel tells that first, as an error, and
+ * only then what init has said.
+ */
 function receiveEnd(socket: Fd): Received {
   try {
     return receive(socket, REPORT_SIZE);
   } catch (error) {
-    if (error instanceof SyscallError && error.errno === ECONNRESET) return { bytes: new Uint8Array(0) };
+    if (error instanceof SyscallError && error.errno === ECONNRESET) return receive(socket, REPORT_SIZE);
     throw error;
   }
 }
