@@ -13,6 +13,7 @@ import { close, type Fd, quote, replaceFile, using } from "../linux/file.js";
 import { openProcess, processStatus } from "../linux/process.js";
 import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
+import { stepCount, stepsFrom } from "../machine/steps.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { setOomScoreAdj, setRlimits } from "./limits.js";
@@ -204,12 +205,12 @@ function runCreateHooks(config: Config, saved: Saved): void {
 
 /** The steps that init has yet to make once it is ready: from its wait on. */
 function restOf({ launcher, init }: Compiled): Saved["rest"] {
-  const index = init.steps.findLastIndex((step) => "call" in step && step.call === WAITING);
-  const steps = init.steps.slice(index).map((step) => {
+  const { number, steps } = stepsFrom(init, (step) => "call" in step && step.call === WAITING);
+  const told = steps.map((step) => {
     const { says, from, hint } = step;
     return { says, from, hint, ...("call" in step && { call: step.call }) };
   });
-  return { first: launcher.steps.length + index + 1, steps };
+  return { first: stepCount(launcher) + number, steps: told };
 }
 
 /** Connects to a socket that the caller waits at. */

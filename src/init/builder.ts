@@ -1,5 +1,6 @@
 import type { SyscallName } from "../linux/syscalls.js";
-import type { Call, Field, Hint, Label, Program, Step, Test, Value } from "../machine/program.js";
+import type { Call, Field, Hint, Label, Part, PlacedPart, Program, Step, Test, Value } from "../machine/program.js";
+import { keepPart, keptPart, type Topic } from "./kept-parts.js";
 
 /** What a step says of itself: its sentence, or a sentence with the property that it stems from, and a hint. */
 export interface Saying {
@@ -12,11 +13,14 @@ type CallOptions = Pick<Call, "into" | "on" | "zero" | "then">;
 
 /** Builds a program step by step. What the steps say is set once for each group of them by `about`. */
 export class Builder {
-  private readonly steps: Step[] = [];
-  private readonly memory: Record<string, number | readonly Field[]> = { sync: 8, report: 8, context: 8 };
+  private readonly parts: PlacedPart[] = [];
+  private steps: Step[] = [];
+  private memory: Record<string, number | readonly Field[]> = {};
   /** Slots whose memory lies inside a struct. */
   private readonly placed = new Set<string>();
-  private saying: Saying = { says: "" };
+  private saying: Saying = NOTHING;
+  /** The JSON path that the part being built stems from. */
+  from = "";
 
   /** @param frugal whether descriptors that are used no more have to be closed at once */
   constructor(private readonly frugal = false) {}
@@ -24,6 +28,24 @@ export class Builder {
   /** Sets what the steps that follow say of themselves. */
   about(says: string, from?: string, hint?: Hint): void {
     this.saying = { says, from, hint };
+  }
+
+  /**
+   * Appends what a topic compiles from plain data, and from nothing else. Such a part stands for itself, so one that is
+   * kept can be used again.
+   *
+   * @param from the JSON path that its steps stem from
+   */
+  part<T>(topic: Topic<T>, data: T, from?: string): void {
+    this.endPart();
+    let part = this.frugal ? undefined : keptPart(topic, data);
+    if (part === undefined) {
+      this.from = from ?? "";
+      topic(this, data);
+      part = this.takePart();
+      keepPart(topic, data, part);
+    }
+    this.parts.push(from === undefined ? { part } : { part, from });
   }
 
   /** A system call; `options` as in `Call`. */
@@ -98,10 +120,25 @@ export class Builder {
   }
 
   finish(): Program {
-    return { steps: this.steps, memory: this.memory, report: { to: "report", context: "context" } };
+    this.endPart();
+    return { parts: this.parts, report: { to: "report", context: "context" } };
+  }
+
+  /** Ends the part that is being built, if there is anything in it. */
+  private endPart(): void {
+    if (this.steps.length > 0) this.parts.push({ part: this.takePart() });
+  }
+
+  private takePart(): Part {
+    const part = { steps: this.steps, memory: this.memory };
+    this.steps = [];
+    this.memory = {};
+    this.saying = NOTHING;
+    return part;
   }
 }
 
+const NOTHING: Saying = { says: "" };
 const NONE: CallOptions = {};
 
 /** For a call whose failure does not matter. */

@@ -1,6 +1,7 @@
 import { errnoNumber } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import type { Program } from "../machine/program.js";
+import type { Part, Program, Step } from "../machine/program.js";
+import { stepCount, stepsOf } from "../machine/steps.js";
 import type { Compiled } from "./compile.js";
 
 /** A step to make fail on purpose: its number, as `plan` prints it, and the name of the errno. */
@@ -19,25 +20,31 @@ export function parseFault(text: string): Fault {
 
 /** The container with a step that fails wherever it is reached. Throws Failure where there is no step of that number. */
 export function withFault({ launcher, init }: Compiled, { number, errno }: Fault): Compiled {
-  const total = launcher.steps.length + init.steps.length;
+  const before = stepCount(launcher);
+  const total = before + stepCount(init);
   if (number < 1 || number > total)
     throw new Failure(`--fail-step ${number}:${errno}`, { cause: `the steps are numbered from 1 to ${total}` });
-  const inLauncher = number <= launcher.steps.length;
-  return inLauncher
-    ? { launcher: failAt(launcher, number - 1, errno, true), init }
-    : { launcher, init: failAt(init, number - 1 - launcher.steps.length, errno, false) };
+  return number <= before
+    ? { launcher: failAt(launcher, number, errno, true), init }
+    : { launcher, init: failAt(init, number - before, errno, false) };
 }
 
 /** @param returns whether a step that hands its error to the runtime, in whose process it is made, still does so */
-function failAt(program: Program, index: number, errno: string, returns: boolean): Program {
-  const step = program.steps[index];
+function failAt(program: Program, number: number, errno: string, returns: boolean): Program {
+  for (const { step, placed, index, before } of stepsOf(program)) {
+    if (before + index + 1 !== number) continue;
+    const { part } = placed;
+    const changed: Part = { ...part, steps: part.steps.with(index, failing(step, errno, returns)) };
+    return { ...program, parts: program.parts.map((each) => (each === placed ? { ...placed, part: changed } : each)) };
+  }
+  return program;
+}
+
+function failing(step: Step, errno: string, returns: boolean): Step {
   const { says, from, hint } = step;
   const told = { says, ...(from !== undefined && { from }), ...(hint !== undefined && { hint }) };
-  const steps = [...program.steps];
-  if ("call" in step) {
-    const any = step.on?.["*"];
-    const on = returns && any !== undefined && any !== "next" && { on: { "*": any } };
-    steps[index] = { call: step.call, args: [], fault: errno, ...on, ...told };
-  } else steps[index] = { fail: errno, ...told };
-  return { ...program, steps };
+  if (!("call" in step)) return { fail: errno, ...told };
+  const any = step.on?.["*"];
+  const on = returns && any !== undefined && any !== "next" && { on: { "*": any } };
+  return { call: step.call, args: [], fault: errno, ...on, ...told };
 }

@@ -38,7 +38,7 @@ export class Init {
   next(): { message: Message; fd?: Fd } | undefined {
     const { bytes, fd } = receiveEnd(this.socket);
     if (bytes.length === 0) return undefined;
-    if (bytes.length >= REPORT_SIZE) throw failureOf(this.step(stepOf(bytes)), bytes, stepOf(bytes));
+    if (bytes.length >= REPORT_SIZE) throw failureOf(this.step(numberOf(bytes)), bytes, numberOf(bytes));
     const code = viewOf(bytes).getUint32(0, true);
     const message = (Object.keys(MESSAGES) as Message[]).find((name) => MESSAGES[name] === code) as Message;
     return { message, ...(fd !== undefined && { fd }) };
@@ -86,7 +86,7 @@ function receiveEnd(socket: Fd): Received {
 }
 
 /** The number of the step that a report tells of. */
-export const stepOf = (report: Uint8Array): number => viewOf(report).getUint32(0, true);
+export const numberOf = (report: Uint8Array): number => viewOf(report).getUint32(0, true);
 
 /** The failure that a program's report tells of; `number` is told where the step is one of those that `plan` prints. */
 export const failureOf = (step: ToldStep, report: Uint8Array, number?: number): Failure =>

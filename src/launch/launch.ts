@@ -11,6 +11,7 @@ import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
+import { stepCount, stepOf, usesMemory } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
 import { Init, stepFailure } from "./init.js";
 import { placeProgram } from "./native.js";
@@ -51,12 +52,12 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     const sync = give(theirs);
     const slots: Record<string, number> = { sync, report: sync, context: -1 };
     for (const name in inputs) slots[name] = give(inputs[name]);
-    if (input.console in program.memory && !(input.console in slots)) slots[input.console] = sync;
+    if (usesMemory(program, input.console) && !(input.console in slots)) slots[input.console] = sync;
     const launcherSlots: Record<string, number> = { sync, peer: ours, report: sync, context: -1 };
     for (const type in namespaces) {
       const name = input.namespace(type);
-      if (name in launcher.memory) launcherSlots[name] = namespaces[type];
-      if (name in program.memory) slots[name] = give(namespaces[type]);
+      if (usesMemory(launcher, name)) launcherSlots[name] = namespaces[type];
+      if (usesMemory(program, name)) slots[name] = give(namespaces[type]);
     }
     const executable = createExecutable();
     given.push(executable.fd);
@@ -66,14 +67,14 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
     const start = placeProgram(launcher, launcherSlots);
     const started = ignoringNone(() => ffi.call(start));
-    if (started < 0) throw stepFailure(launcher.steps[0], -started, 1);
+    if (started < 0) throw stepFailure(stepOf([launcher], 1), -started, 1);
     const id = viewOf(pid).getInt32(0, true);
     // The process between, where there was one: it has made init, or told why not.
     if (started !== id) waitFor(started);
-    const steps = [...launcher.steps, ...program.steps];
-    const init = new Init(id, identityOf(fstat(executable.fd)), ours, (number) => steps[number - 1]);
+    const step = (number: number) => stepOf([launcher, program], number);
+    const init = new Init(id, identityOf(fstat(executable.fd)), ours, step);
     try {
-      executable.write(elf(program, ffi.arch, slots, launcher.steps.length + 1));
+      executable.write(elf(program, ffi.arch, slots, stepCount(launcher) + 1));
     } catch (error) {
       init.kill();
       throw error;

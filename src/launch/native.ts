@@ -17,7 +17,7 @@ export function placeProgram(program: Program, inputs: Readonly<Record<string, n
   const address = must(
     "mmap",
     "reserve memory for the launcher",
-    attempt("mmap", 0, 3 * PART, C.PROT_READ | C.PROT_WRITE, C.MAP_PRIVATE | C.MAP_ANONYMOUS, -1, 0),
+    attempt("mmap", 0, 3 * PART, C.PROT_READ | C.PROT_WRITE, C.MAP_PRIVATE | C.MAP_ANONYMOUS | C.MAP_32BIT, -1, 0),
   );
   const placement: Placement = {
     code: address,

@@ -9,8 +9,9 @@ import { receive, socketPair } from "../linux/socket.js";
 import { must, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
 import { type Program, REPORT_SIZE } from "../machine/program.js";
+import { stepCount, stepOf } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
-import { failureOf, stepOf } from "./init.js";
+import { failureOf, numberOf } from "./init.js";
 import { placeProgram } from "./native.js";
 
 /** What a program beside the container's own is started with. */
@@ -26,9 +27,9 @@ export interface Spawn extends Named {
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
 export function spawn({ what, from, executable, stdin, output, join }: Spawn): number {
-  const compiled = "steps" in executable ? executable : undefined;
-  const launcher = compileSpawn({ what, from }, "steps" in executable ? "program" : executable, join?.types ?? []);
-  const steps = [...launcher.steps, ...(compiled?.steps ?? [])];
+  const compiled = "parts" in executable ? executable : undefined;
+  const launcher = compileSpawn({ what, from }, "parts" in executable ? "program" : executable, join?.types ?? []);
+  const programs = compiled === undefined ? [launcher] : [launcher, compiled];
   const [ours, theirs] = socketPair();
   const pid = new Uint8Array(8);
   let started: number;
@@ -49,7 +50,7 @@ export function spawn({ what, from, executable, stdin, output, join }: Spawn): n
     const { bytes } = receive(ours, REPORT_SIZE);
     if (bytes.length === 0) return id;
     if (id > 0) waitFor(id);
-    throw failureOf(steps[stepOf(bytes) - 1], bytes);
+    throw failureOf(stepOf(programs, numberOf(bytes)), bytes);
   } finally {
     close(ours);
   }
@@ -57,7 +58,7 @@ export function spawn({ what, from, executable, stdin, output, join }: Spawn): n
   /** The compiled program's file; its report goes where the launcher's goes. */
   function prepare(program: Program): { program: Fd } {
     sys("fcntl", theirs, C.F_SETFD, 0);
-    const content = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, launcher.steps.length + 1);
+    const content = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, stepCount(launcher) + 1);
     const file = createExecutable();
     file.write(content);
     return { program: file.fd };

@@ -131,6 +131,7 @@ const TABLE = {
   PROT_EXEC: 4,
   MAP_PRIVATE: 2,
   MAP_ANONYMOUS: 0x20,
+  MAP_32BIT: 0x40,
   MAP_SHARED: 1,
   // prctl(2)
   PR_SET_DUMPABLE: 4,
@@ -256,6 +257,8 @@ export type ConstantName = keyof typeof TABLE;
 
 /** Those that aarch64 has otherwise. */
 const AARCH64: Partial<Record<ConstantName, number>> = {
+  // It has no such flag, and needs none.
+  MAP_32BIT: 0,
   O_DIRECTORY: 0x4000,
   O_NOFOLLOW: 0x8000,
   O_TMPFILE: 0x404000,

@@ -12,7 +12,32 @@ const [EQ, NE, HS] = [0, 1, 2];
 /** The aarch64 assembler (Arm ARM, C6.2). x0 holds the result and the first argument, w19 the step. */
 export class Aarch64Assembler extends Code implements Assembler {
   readonly farthest = 0x100000;
-  private readonly toLabels: [at: number, kind: Kind, label: number][] = [];
+  /** Where the current part reports a failure. */
+  private failure = 0;
+  private toLabels: [at: number, kind: Kind, label: number][] = [];
+
+  begin(before: number): number {
+    this.words[this.length] = 0x14000004; // b past this
+    this.adjust(before);
+    this.failure = this.length + 1;
+    this.length += 4;
+    return this.failure;
+  }
+
+  insert(words: Int32Array, before: number): void {
+    this.reserve(words.length);
+    this.words.set(words, this.length);
+    this.adjust(before);
+    this.length += words.length;
+  }
+
+  /** Writes what of a part's beginning depends on its place. */
+  private adjust(before: number): void {
+    const { words, length: at } = this;
+    words[at + 1] = 0x11000000 | ((before & 0xfff) << 10) | (STEP << 5) | STEP; // add w19, w19, #low
+    words[at + 2] = 0x11400000 | ((before >> 12) << 10) | (STEP << 5) | STEP; // add w19, w19, #high, lsl #12
+    words[at + 3] = 0x14000000 | (-(at + 3) & 0x3ffffff); // b to the code's start
+  }
 
   operands(values: readonly Value[], memory: Memory): void {
     for (let i = 0; i < values.length; i++) {
@@ -37,7 +62,7 @@ export class Aarch64Assembler extends Code implements Assembler {
     this.step(step);
     this.syscall(number);
     this.compareNegated(4095);
-    this.emit(0x54000000 | ((-this.length & 0x7ffff) << 5) | HS); // b.hs to the start
+    this.emit(0x54000000 | (((this.failure - this.length) & 0x7ffff) << 5) | HS); // b.hs
   }
 
   storeOperand(address: number): void {
@@ -114,6 +139,7 @@ export class Aarch64Assembler extends Code implements Assembler {
       const distance = labels[label] - at;
       words[at] |= kind === "branch" ? distance & 0x3ffffff : (distance & 0x7ffff) << 5;
     }
+    this.toLabels = [];
   }
 
   /** movz or movn, then movk for each half-word that still differs. */

@@ -9,18 +9,25 @@ export interface Memory {
 
 /**
  * What `assemble` asks of a machine: one method an instruction (or a few), each writing code at the current place. Data
- * is named by its address.
+ * is named by its address. Code is written part by part, behind the report of failures, which is at the very start.
  */
 export interface Assembler extends Code {
-  /** The most bytes of code that its branches reach over. */
+  /** The most bytes of code that the branches within a part reach over. */
   readonly farthest: number;
+  /**
+   * Begins a part. Returns where it reports a failure, as an index of a word: from there the code adds the number of
+   * steps before the part to the remembered step, and goes on at the code's start.
+   */
+  begin(before: number): number;
+  /** Inserts the words of a part that was written before, elsewhere; so many steps are before it. */
+  insert(words: Int32Array, before: number): void;
   /** Puts values into the registers of a system call's arguments. */
   operands(values: readonly Value[], memory: Memory): void;
   /** Makes a system call by number. */
   syscall(number: number): void;
   /**
    * Makes a system call by number, with the step's number in a register that system calls leave alone, and jumps to the
-   * code's start, where failures are reported, if the result is a negated errno.
+   * part's report of a failure if the result is a negated errno.
    */
   checkedSyscall(number: number, step: number): void;
   /** Stores in memory the first of the operands that were put into registers last. */
@@ -47,7 +54,7 @@ export interface Assembler extends Code {
   trap(): void;
   /** Returns the last result to the caller of the code. */
   return(): void;
-  /** Writes the distances that were left open, now that the labels' places (indices of words) are known. */
+  /** Writes the distances that a part left open, now that its labels' places (indices of words) are known. */
   resolve(labels: Int32Array): void;
 }
 
@@ -63,11 +70,12 @@ export class Code {
   /** How many words are written. */
   length = 0;
   /** Up to this length there is room for a step's instructions without growing. */
-  enough = this.words.length - LARGEST_STEP;
+  private enough = this.words.length - LARGEST_STEP;
 
-  /** Makes more room. */
-  grow(): void {
-    const larger = new Int32Array(this.words.length * 2);
+  /** Makes room for a step's instructions, or for so many words. */
+  reserve(count = 0): void {
+    if (this.length + count <= this.enough) return;
+    const larger = new Int32Array(2 * this.words.length + count);
     larger.set(this.words);
     this.words = larger;
     this.enough = larger.length - LARGEST_STEP;

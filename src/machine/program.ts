@@ -2,14 +2,26 @@ import type { SyscallName } from "../linux/syscalls.js";
 
 /**
  * A program: a flat list of system calls with forward jumps only, as plain data. It is independent of the machine;
- * `assemble` turns it into code. Steps are numbered from 1 in everything that a person sees.
+ * `assemble` turns it into code. Its steps are numbered through its parts, from 1 in everything that a person sees.
  */
 export interface Program {
-  readonly steps: readonly Step[];
-  /** Named memory: so many zero bytes (8 are a slot), or a struct's words. */
-  readonly memory: Readonly<Record<string, number | readonly Field[]>>;
+  readonly parts: readonly PlacedPart[];
   /** Where a failure is written: the slot with the file descriptor, and one with a mount context to ask for its log. */
   readonly report: { readonly to: string; readonly context: string };
+}
+
+/** A stretch of a program that nothing jumps into or out of: it is the same wherever it stands. */
+export interface Part {
+  readonly steps: readonly Step[];
+  /** Named memory that it uses: so many zero bytes (8 are a slot), or a struct's words. Names go for the whole program. */
+  readonly memory: Readonly<Record<string, number | readonly Field[]>>;
+}
+
+/** A part where it stands. */
+export interface PlacedPart {
+  readonly part: Part;
+  /** The JSON path that those of its steps stem from which tell none. */
+  readonly from?: string;
 }
 
 /** What a step may pass to a system call, or hold in a struct: a 64-bit word. */
@@ -34,7 +46,7 @@ export type Value =
 /** A named struct's word: a value, or the place of a slot, so that a result lands inside the struct. */
 export type Field = Value | { readonly place: string };
 
-/** A place in a program: before the step of this index, or at its end. Jumps lead forward only. */
+/** A place in a part: before its step of this index, or at its end. Jumps lead forward only. */
 export interface Label {
   target: number;
 }

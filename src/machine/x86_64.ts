@@ -8,12 +8,13 @@ import type { Value } from "./program.js";
 const MOV_32 = Int32Array.of(0xbf001f0f, 0xbe001f0f, 0xba001f0f, 0xba419066, 0xb8419066, 0xb9419066); // mov r32, imm32
 const MOV_SIGNED = Int32Array.of(0xc7c74890, 0xc6c74890, 0xc2c74890, 0xc2c74990, 0xc0c74990, 0xc1c74990); // mov r64, simm32
 const MOV_64 = Int32Array.of(0xbf489066, 0xbe489066, 0xba489066, 0xba499066, 0xb8499066, 0xb9499066); // mov r64, imm64
-const LOAD = Int32Array.of(0x3d8b4890, 0x358b4890, 0x158b4890, 0x158b4c90, 0x058b4c90, 0x0d8b4c90); // mov r64, [rip + distance]
+const LOAD = Int32Array.of(0x253c8b48, 0x25348b48, 0x25148b48, 0x25148b4c, 0x25048b4c, 0x250c8b4c); // mov r64, [address]
 
-const STORE_RDI = 0x3d894890; // mov [rip + distance], rdi
-const STORE_RAX = 0x05894890; // mov [rip + distance], rax
-const STORE_EAX = 0x05899066; // mov [rip + distance], eax
-const STORE_EBX = 0x1d899066; // mov [rip + distance], ebx
+const STORE_RDI = 0x253c8948; // mov [address], rdi
+const STORE_RAX = 0x25048948; // mov [address], rax
+const STORE_EAX = 0x25048990; // mov [address], eax
+const STORE_EBX = 0x251c8990; // mov [address], ebx
+const ADD_EBX = 0xc3819066 | 0; // add ebx, imm32
 const MOV_EBX = 0xbb001f0f | 0; // mov ebx, imm32
 const MOV_EAX = 0xb8001f0f | 0; // mov eax, imm32
 const MOV_RAX = 0xc0c74890 | 0; // mov rax, simm32
@@ -24,7 +25,8 @@ const TEST_RAX = 0x90c08548 | 0; // test rax, rax
 const NEG_EAX = 0x9090d8f7 | 0;
 const AND_EAX = 0x25001f0f; // and eax, imm32
 const CMP_EAX = 0x3d001f0f; // cmp eax, imm32
-const LOAD_EAX = { 1: 0x05b60f90, 2: 0x05b70f90, 4: 0x058b9066 }; // movzx or mov eax, [rip + distance]
+const LOAD_EAX = { 1: 0x2504b60f, 2: 0x2504b70f, 4: 0x25048b90 }; // movzx or mov eax, [address]
+const JMP_SHORT = 0x909000eb | 0; // the distance, of 8 bits, is the second byte
 const JMP = 0xe9001f0f | 0;
 const JAE = 0x830f9066 | 0; // unsigned
 const JE = 0x840f9066 | 0;
@@ -35,15 +37,39 @@ const UD2 = 0x0b0f;
 /** The lowest result that is a negated errno. */
 const LOWEST_ERROR = -4095;
 
-/** The x86-64 assembler. rax holds the result, ebx the step. */
+/** How many words a part's beginning takes. */
+const BEGINNING = 5;
+
+/** The x86-64 assembler. rax holds the result, ebx the step. Addresses must lie below 2 GiB. */
 export class X86Assembler extends Code implements Assembler {
   readonly farthest = 0x7fffffff;
+  /** Where the current part reports a failure. */
+  private failure = 0;
   /** Pairs: the index of the word that holds a distance, and the label that it leads to. */
-  private readonly toLabels: number[] = [];
+  private toLabels: number[] = [];
 
-  /** @param origin the address that the code goes to */
-  constructor(private readonly origin: number) {
-    super();
+  begin(before: number): number {
+    const { words, length: at } = this;
+    words[at] = JMP_SHORT | ((BEGINNING * 4 - 2) << 8);
+    words[at + 1] = ADD_EBX;
+    words[at + 3] = JMP;
+    this.adjust(before);
+    this.length = at + BEGINNING;
+    this.failure = at + 1;
+    return this.failure;
+  }
+
+  insert(words: Int32Array, before: number): void {
+    this.reserve(words.length);
+    this.words.set(words, this.length);
+    this.adjust(before);
+    this.length += words.length;
+  }
+
+  /** Writes what of a part's beginning depends on its place. */
+  private adjust(before: number): void {
+    this.words[this.length + 2] = before;
+    this.words[this.length + 4] = (this.length + 5) * -4;
   }
 
   operands(values: readonly Value[], memory: Memory): void {
@@ -55,7 +81,7 @@ export class X86Assembler extends Code implements Assembler {
         value = memory.operand(value);
         if (memory.loaded) {
           words[at] = LOAD[i];
-          words[at + 1] = value - this.origin - at * 4 - 8;
+          words[at + 1] = value;
           at += 2;
           continue;
         }
@@ -86,16 +112,16 @@ export class X86Assembler extends Code implements Assembler {
     words[at + 4] = SYSCALL_CMP_RAX;
     words[at + 5] = LOWEST_ERROR;
     words[at + 6] = JAE;
-    words[at + 7] = at * -4 - 32;
+    words[at + 7] = (this.failure - at - 8) * 4;
     this.length = at + 8;
   }
 
   storeOperand(address: number): void {
-    this.reach(STORE_RDI, address);
+    this.put(STORE_RDI, address);
   }
 
   storeArgument(address: number): void {
-    this.reach(STORE_RDI, address);
+    this.put(STORE_RDI, address);
   }
 
   step(number: number): void {
@@ -107,10 +133,7 @@ export class X86Assembler extends Code implements Assembler {
   }
 
   storeResult(address: number): void {
-    const { words, length: at } = this;
-    words[at] = STORE_RAX;
-    words[at + 1] = address - this.origin - at * 4 - 8;
-    this.length = at + 2;
+    this.put(STORE_RAX, address);
   }
 
   jump(label: number): void {
@@ -137,7 +160,7 @@ export class X86Assembler extends Code implements Assembler {
   }
 
   jumpIfMemory(address: number, size: 1 | 2 | 4, mask: number, value: number, equal: boolean, label: number): void {
-    this.reach(LOAD_EAX[size], address);
+    this.put(LOAD_EAX[size], address);
     this.put(AND_EAX, mask);
     this.put(CMP_EAX, value);
     this.lead(equal ? JE : JNE, label);
@@ -145,8 +168,8 @@ export class X86Assembler extends Code implements Assembler {
 
   storeFailure(step: number, errno: number): void {
     this.words[this.length++] = NEG_EAX;
-    this.reach(STORE_EAX, errno);
-    this.reach(STORE_EBX, step);
+    this.put(STORE_EAX, errno);
+    this.put(STORE_EBX, step);
   }
 
   trap(): void {
@@ -160,6 +183,7 @@ export class X86Assembler extends Code implements Assembler {
   resolve(labels: Int32Array): void {
     const { words, toLabels } = this;
     for (let i = 0; i < toLabels.length; i += 2) words[toLabels[i]] = (labels[toLabels[i + 1]] - toLabels[i] - 1) * 4;
+    this.toLabels = [];
   }
 
   /** A constant that may be negative, of 64 bits or a bigint. Returns where the code goes on. */
@@ -182,11 +206,6 @@ export class X86Assembler extends Code implements Assembler {
     this.words[this.length] = instruction;
     this.words[this.length + 1] = immediate;
     this.length += 2;
-  }
-
-  /** An instruction with the distance to an address. */
-  private reach(instruction: number, address: number): void {
-    this.put(instruction, address - this.origin - this.length * 4 - 8);
   }
 
   /** An instruction with the distance to a label. */

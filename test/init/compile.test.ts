@@ -4,6 +4,7 @@ import type { Mount } from "../../src/generated/config.js";
 import { Builder } from "../../src/init/builder.js";
 import { parseFault, withFault } from "../../src/init/fault.js";
 import { cleanPath, components } from "../../src/init/target.js";
+import { stepOf } from "../../src/machine/steps.js";
 import { sentences, steps } from "./steps.js";
 
 test("a container is made in this order", () => {
@@ -115,7 +116,7 @@ test("a fault is read, and put in a step's place", () => {
   const compiled = { launcher: program, init: program };
   const at = (number: number) => {
     const { launcher, init } = withFault(compiled, { number, errno: "EIO" });
-    return [...launcher.steps, ...init.steps][number - 1];
+    return stepOf([launcher, init], number);
   };
   const told = { says: "say it", from: "process.user", hint: "a hint" };
   assert.deepEqual(at(3), { call: "setsid", args: [], fault: "EIO", ...told });

@@ -83,11 +83,11 @@ const CASES: [name: string, write: (asm: Assembler) => void, x86: string[], arm:
       asm.operands([{ text: "x" }, { slot: "s" }, { at: "m" }, { slot: "s" }, { slot: "s" }, { slot: "s" }], memory),
     [
       "mov edi,0x3000",
-      "mov rsi,QWORD PTR [rip+0xff0]",
+      "mov rsi,QWORD PTR ds:0x2000",
       "mov edx,0x3000",
-      "mov r10,QWORD PTR [rip+0xfe0]",
-      "mov r8,QWORD PTR [rip+0xfd8]",
-      "mov r9,QWORD PTR [rip+0xfd0]",
+      "mov r10,QWORD PTR ds:0x2000",
+      "mov r8,QWORD PTR ds:0x2000",
+      "mov r9,QWORD PTR ds:0x2000",
     ],
     [
       "mov x0, #0x3000",
@@ -99,10 +99,39 @@ const CASES: [name: string, write: (asm: Assembler) => void, x86: string[], arm:
   ],
   ["a system call", (asm) => asm.syscall(231), ["mov eax,0xe7", "syscall"], ["mov x8, #0xe7", "svc #0x0"]],
   [
-    "a system call whose error leads to the start",
-    (asm) => asm.checkedSyscall(2, 70_000),
-    ["mov ebx,0x11170", "mov eax,0x2", "syscall", "cmp rax,0xfffffffffffff001", "jae 0x1000"],
-    ["mov x19, #0x1170", "movk x19, #0x1, lsl #16", "mov x8, #0x2", "svc #0x0", "cmn x0, #0xfff", "b.cs 0x1000"],
+    "a part with a system call whose error leads to its beginning",
+    (asm) => {
+      asm.begin(5000);
+      asm.checkedSyscall(2, 70_000);
+    },
+    [
+      ...["jmp 0x1014", "add ebx,0x1388", "jmp 0x1000"],
+      ...["mov ebx,0x11170", "mov eax,0x2", "syscall", "cmp rax,0xfffffffffffff001", "jae 0x1004"],
+    ],
+    [
+      ...["b 0x1010", "add w19, w19, #0x388", "add w19, w19, #0x1, lsl #12", "b 0x1000"],
+      ...["mov x19, #0x1170", "movk x19, #0x1, lsl #16", "mov x8, #0x2", "svc #0x0", "cmn x0, #0xfff", "b.cs 0x1004"],
+    ],
+  ],
+  [
+    "a part that was written elsewhere",
+    (asm) => {
+      asm.begin(1);
+      asm.checkedSyscall(2, 3);
+      asm.insert(asm.words.slice(0, asm.length), 70_000);
+    },
+    [
+      ...["jmp 0x1014", "add ebx,0x1", "jmp 0x1000"],
+      ...["mov ebx,0x3", "mov eax,0x2", "syscall", "cmp rax,0xfffffffffffff001", "jae 0x1004"],
+      ...["jmp 0x1048", "add ebx,0x11170", "jmp 0x1000"],
+      ...["mov ebx,0x3", "mov eax,0x2", "syscall", "cmp rax,0xfffffffffffff001", "jae 0x1038"],
+    ],
+    [
+      ...["b 0x1010", "add w19, w19, #0x1", "add w19, w19, #0x0, lsl #12", "b 0x1000"],
+      ...["mov x19, #0x3", "mov x8, #0x2", "svc #0x0", "cmn x0, #0xfff", "b.cs 0x1004"],
+      ...["b 0x1034", "add w19, w19, #0x170", "add w19, w19, #0x11, lsl #12", "b 0x1000"],
+      ...["mov x19, #0x3", "mov x8, #0x2", "svc #0x0", "cmn x0, #0xfff", "b.cs 0x1028"],
+    ],
   ],
   [
     "stores",
@@ -110,7 +139,7 @@ const CASES: [name: string, write: (asm: Assembler) => void, x86: string[], arm:
       asm.storeOperand(0x2000);
       asm.storeResult(0x2008);
     },
-    ["mov QWORD PTR [rip+0xff8],rdi", "mov QWORD PTR [rip+0xff8],rax"],
+    ["mov QWORD PTR ds:0x2000,rdi", "mov QWORD PTR ds:0x2008,rax"],
     ["mov x9, #0x2000", "str x0, [x9]", "mov x9, #0x2008", "str x0, [x9]"],
   ],
   [
@@ -146,15 +175,15 @@ const CASES: [name: string, write: (asm: Assembler) => void, x86: string[], arm:
       asm.jumpIfMemory(0x2000, 4, 0xffffffff, 0xdeadbeef, true, 0);
     },
     [
-      "movzx eax,BYTE PTR [rip+0xff8]",
+      "movzx eax,BYTE PTR ds:0x2000",
       "and eax,0xffffffff",
       "cmp eax,0x5",
       "je 0xEND",
-      "movzx eax,WORD PTR [rip+0xfd8]",
+      "movzx eax,WORD PTR ds:0x2000",
       "and eax,0xf000",
       "cmp eax,0x8000",
       "jne 0xEND",
-      "mov eax,DWORD PTR [rip+0xfb8]",
+      "mov eax,DWORD PTR ds:0x2000",
       "and eax,0xffffffff",
       "cmp eax,0xdeadbeef",
       "je 0xEND",
@@ -189,14 +218,14 @@ const CASES: [name: string, write: (asm: Assembler) => void, x86: string[], arm:
       asm.step(7);
       asm.storeFailure(0x2000, 0x2004);
     },
-    ["mov ebx,0x7", "neg eax", "mov DWORD PTR [rip+0xff0],eax", "mov DWORD PTR [rip+0xfe4],ebx"],
+    ["mov ebx,0x7", "neg eax", "mov DWORD PTR ds:0x2004,eax", "mov DWORD PTR ds:0x2000,ebx"],
     ["mov x19, #0x7", "neg w0, w0", "mov x9, #0x2004", "str w0, [x9]", "mov x9, #0x2000", "str w19, [x9]"],
   ],
 ];
 
 for (const [name, write, x86, arm] of CASES)
   for (const [arch, command, asm, expected] of [
-    ["x86_64", X86, new X86Assembler(ORIGIN), x86],
+    ["x86_64", X86, new X86Assembler(), x86],
     ["aarch64", ARM, new Aarch64Assembler(), arm],
   ] as const)
     test(`${arch}: ${name}`, (t) => {
