@@ -1,5 +1,13 @@
 import type { Command } from "commander";
-import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperator } from "../generated/config.js";
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../config/rules/memory-policy.js";
+import type {
+  MemoryPolicyFlag,
+  MemoryPolicyMode,
+  SeccompAction,
+  SeccompArch,
+  SeccompFlag,
+  SeccompOperator,
+} from "../generated/config.js";
 import type { Features } from "../generated/features.js";
 import { mountOptionNames } from "../init/mount-options.js";
 import { CAPABILITIES } from "../linux/capabilities.js";
@@ -37,6 +45,10 @@ function features(): Features {
       apparmor: { enabled: false },
       selinux: { enabled: false },
       intelRdt: { enabled: false },
+      memoryPolicy: {
+        modes: Object.keys(MEMORY_POLICY_MODES) as MemoryPolicyMode[],
+        flags: Object.keys(MEMORY_POLICY_FLAGS) as MemoryPolicyFlag[],
+      },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: false },
     },

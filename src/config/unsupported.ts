@@ -23,8 +23,6 @@ export const UNSUPPORTED: Table = {
   process: {
     apparmorProfile: "AppArmor profiles cannot be set yet",
     selinuxLabel: "SELinux labels cannot be set yet",
-    scheduler: "CPU scheduling cannot be set yet",
-    ioPriority: "I/O priority cannot be set yet",
     execCPUAffinity: "CPU affinity cannot be set yet",
   },
   linux: {
@@ -32,9 +30,7 @@ export const UNSUPPORTED: Table = {
     timeOffsets: "time namespaces cannot be made yet",
     netDevices: "network devices cannot be moved yet",
     intelRdt: "Intel RDT cannot be set yet",
-    memoryPolicy: "NUMA memory policies cannot be set yet",
     mountLabel: "SELinux labels cannot be set yet",
-    personality: "execution domains cannot be set yet",
     seccomp: {
       defaultAction: notify,
       flags: waitKillable,

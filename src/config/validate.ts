@@ -3,8 +3,10 @@ import { CAPABILITIES } from "../linux/capabilities.js";
 import { deviceRulesAreKnown, devicesAreComplete } from "./rules/devices.js";
 import { annotationsHaveKeys, hostNamesHaveNamespace, rootIsGiven, versionIsSupported } from "./rules/document.js";
 import { hooksAreRunnable } from "./rules/hooks.js";
+import { memoryPolicyIsComplete } from "./rules/memory-policy.js";
 import { mountsAreComplete, protectedPathsAreAbsolute } from "./rules/mounts.js";
 import { idMappingsHaveNamespace, mountsHaveNamespace, namespacesAreDistinct } from "./rules/namespaces.js";
+import { personalityIsKnown } from "./rules/personality.js";
 import { processIsRunnable } from "./rules/process.js";
 import { cgroupsPathStaysBelow, resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
 import { seccompIsConsistent } from "./rules/seccomp.js";
@@ -30,6 +32,8 @@ const RULES: ((config: Config) => void)[] = [
   resourcesAreInRange,
   unifiedKeysAreFiles,
   seccompIsConsistent,
+  memoryPolicyIsComplete,
+  personalityIsKnown,
 ];
 
 /** Checks a configuration that complies with its schema against the specification's further rules. Throws Failure. */

@@ -4,6 +4,7 @@ import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
 import { hasCreateHooks } from "../init/rootfs.js";
+import { isScheduledByRuntime } from "../init/scheduling.js";
 import type { Init } from "../launch/init.js";
 import { launch, writeIdMaps } from "../launch/launch.js";
 import { C } from "../linux/constants.js";
@@ -16,7 +17,7 @@ import { attempt, sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
-import { setOomScoreAdj, setRlimits } from "./limits.js";
+import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
 import { openNamespaces } from "./namespaces.js";
 import type { CreateOptions } from "./options.js";
 import { plan } from "./plan.js";
@@ -120,6 +121,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     const terminal = converse(init, config, saved);
     if (config.process !== undefined) {
       if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);
+      if (isScheduledByRuntime(config, saved.owner === 0)) setScheduling(init.pid, config.process);
       setOomScoreAdj(init.pid, config.process);
     }
     saved = { ...saved, ready: true };

@@ -1,7 +1,9 @@
 import type { Process } from "../generated/config.js";
 import { limitSays, RAISING } from "../init/limits.js";
+import { SCHEDULING_HINT, schedulingCalls } from "../init/scheduling.js";
 import { words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
+import { errnoName } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { writeFile } from "../linux/file.js";
 import { attempt, SyscallError } from "../linux/syscall.js";
@@ -15,6 +17,17 @@ export function setRlimits(pid: number, { rlimits = [] }: Process): void {
     const [says, from] = limitSays(limit, i);
     throw new Failure(`${from}: ${says}`, { cause: new SyscallError("prlimit64", -result), hint: RAISING });
   });
+}
+
+/** Sets from outside how the kernel schedules a process. Throws Failure. */
+export function setScheduling(pid: number, process: Process): void {
+  for (const { says, from, call, args } of schedulingCalls(process)) {
+    const [a, b, c] = args(pid).map((arg) => (typeof arg === "number" ? arg : words(...arg)));
+    const result = attempt(call, a, b, c);
+    if (result >= 0) continue;
+    const hint = SCHEDULING_HINT[errnoName(-result) as keyof typeof SCHEDULING_HINT];
+    throw new Failure(`${from}: ${says}`, { cause: new SyscallError(call, -result), ...(hint && { hint }) });
+  }
 }
 
 /** Sets how readily the kernel kills a process for want of memory. Unset stays as it is. Throws Failure. */

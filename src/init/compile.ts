@@ -8,9 +8,11 @@ import { compileLauncher } from "./compile-launcher.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
 import { compileIdentity } from "./identity.js";
+import { compileMemoryPolicy } from "./memory-policy.js";
 import { send, wait } from "./message.js";
 import { compileMaskedPaths, compileReadonlyPaths } from "./paths.js";
 import { compileRootfs, compileRootMount } from "./rootfs.js";
+import { compileScheduling } from "./scheduling.js";
 import { compileSysctl } from "./sysctl.js";
 import { compileTerminal } from "./terminal.js";
 
@@ -144,6 +146,7 @@ function nameHost(b: Builder, { hostname, domainname }: Config): void {
 
 /** The tail: who the process is, the wait for `start`, confinement, and the user's program. */
 function compileProcess(b: Builder, config: Config, process: Process, facts: Facts): void {
+  compileTreatment(b, config, process, facts);
   const { dropLast } = compileIdentity(b, config, facts);
   compileExecutableCheck(b, process);
   waitForStart(b);
@@ -154,6 +157,16 @@ function compileProcess(b: Builder, config: Config, process: Process, facts: Fac
   }
   confine(b, config, process, dropLast);
   compileExecute(b, process, facts.home);
+}
+
+/** Compiles how the kernel treats the process beside what it permits: its time, its memory, its execution domain. */
+export function compileTreatment(b: Builder, config: Config, process: Process, facts: Facts): void {
+  compileScheduling(b, config, process, facts);
+  const { memoryPolicy, personality } = config.linux ?? {};
+  if (memoryPolicy !== undefined) compileMemoryPolicy(b, memoryPolicy);
+  if (personality?.domain === undefined) return;
+  b.about(`set the execution domain to ${personality.domain}`, "linux.personality");
+  b.call("personality", [flags(`PER_${personality.domain}`)]);
 }
 
 /** As late as can be: after this only what the filter allows. */

@@ -17,8 +17,8 @@ export interface Stock {
 export function makeStock(parts: readonly Part[], programs: readonly Program[], arch: Arch, room: Room): Stock {
   const data = new Data(arch, room);
   const kept = new Set(parts);
+  // A struct of a part that is not kept would take room in vain.
   for (const { part } of programs.flatMap((program) => program.parts))
-    // A struct of a part that is not kept would take room in vain.
     for (const [name, shape] of Object.entries(part.memory))
       if (typeof shape === "number" || kept.has(part)) data.declare({ [name]: shape });
   const code = new Map<Part, Int32Array>();

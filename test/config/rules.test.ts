@@ -14,6 +14,8 @@ interface Case {
 }
 
 const hook = (part: object) => ({ hooks: { poststop: [{ path: "/a" }, { path: "/b", ...part }] } });
+const scheduler = (part: object) => ({ process: { scheduler: part } });
+const memoryPolicy = (part: object) => ({ linux: { memoryPolicy: part } });
 const mounted = (part: object) => ({ mounts: [{ destination: "/a", ...part }] });
 const resources = (part: object) => ({ linux: { resources: part } });
 const device = (part: object) => ({ linux: { devices: [{ type: "c", path: "/dev/x", major: 1, minor: 2, ...part }] } });
@@ -99,6 +101,120 @@ const CASES: Record<string, Case[]> = {
       bad: { process: { rlimits: [{ type: "RLIMIT_CPU", soft: 2n ** 64n - 1n, hard: 7 }] } },
       message: "process.rlimits[0].soft: must be at most 7, the hard limit, got 18446744073709551615",
       good: [{ process: { rlimits: [{ type: "RLIMIT_CPU", soft: 7, hard: 2n ** 64n - 1n }] } }],
+    },
+  ],
+  scheduler: [
+    {
+      bad: scheduler({ policy: "SCHED_ISO" }),
+      message: 'process.scheduler.policy: must be one that Linux has implemented, got "SCHED_ISO"',
+      good: [scheduler({ policy: "SCHED_IDLE" }), scheduler({ policy: "SCHED_OTHER" })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_BATCH", nice: 20 }),
+      message: "process.scheduler.nice: must be from -20 to 19, got 20",
+      good: [scheduler({ policy: "SCHED_BATCH", nice: -20 }), scheduler({ policy: "SCHED_IDLE", nice: 19 })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_FIFO" }),
+      message: "process.scheduler.priority: must be from 1 to 99 for SCHED_FIFO, got 0",
+      good: [scheduler({ policy: "SCHED_FIFO", priority: 99 }), scheduler({ policy: "SCHED_RR", priority: 1 })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_OTHER", priority: 1 }),
+      message: "process.scheduler.priority: must be 0 for SCHED_OTHER, got 1",
+      good: [scheduler({ policy: "SCHED_OTHER", priority: 0 })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_RR", priority: 1, flags: ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM"] }),
+      message: 'process.scheduler.flags[1]: must not be set for SCHED_RR, got "SCHED_FLAG_RECLAIM"',
+      good: [scheduler({ policy: "SCHED_RR", priority: 1, flags: ["SCHED_FLAG_RESET_ON_FORK"] })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_OTHER", period: 1 }),
+      message: "process.scheduler.period: must be 0 for SCHED_OTHER, got 1",
+      good: [scheduler({ policy: "SCHED_OTHER", period: 0 })],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_DEADLINE", deadline: 5000 }),
+      message: "process.scheduler.runtime: must be at least 1024 for SCHED_DEADLINE, got 0",
+      good: [
+        scheduler({ policy: "SCHED_DEADLINE", runtime: 1024, deadline: 1024, flags: ["SCHED_FLAG_DL_OVERRUN"] }),
+        scheduler({ policy: "SCHED_DEADLINE", nice: 19, runtime: 42000, deadline: 1000000, period: 1000000 }),
+      ],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_DEADLINE", runtime: 2000, deadline: 1999 }),
+      message: "process.scheduler.deadline: must be at least 2000, the runtime, got 1999",
+      good: [],
+    },
+    {
+      bad: scheduler({ policy: "SCHED_DEADLINE", runtime: 2000, deadline: 2001, period: 2000 }),
+      message: "process.scheduler.period: must be at least 2001, the deadline, got 2000",
+      good: [],
+    },
+  ],
+  ioPriority: [
+    {
+      bad: { process: { ioPriority: { class: "IOPRIO_CLASS_BE", priority: 8 } } },
+      message: "process.ioPriority.priority: must be from 0 to 7, got 8",
+      good: [
+        { process: { ioPriority: { class: "IOPRIO_CLASS_RT", priority: 7 } } },
+        { process: { ioPriority: { class: "IOPRIO_CLASS_IDLE" } } },
+      ],
+    },
+  ],
+  "memory policy": [
+    {
+      bad: memoryPolicy({ nodes: "0" }),
+      message: "linux.memoryPolicy.mode: is required",
+      good: [memoryPolicy({ mode: "MPOL_DEFAULT" }), memoryPolicy({ mode: "MPOL_PREFERRED", nodes: "" })],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_BIND", nodes: "3-1" }),
+      message: 'linux.memoryPolicy.nodes: must be a list such as "0-3,7" of nodes from 0 to 1023, got "3-1"',
+      good: [memoryPolicy({ mode: "MPOL_BIND", nodes: "0-3,7" }), memoryPolicy({ mode: "MPOL_BIND", nodes: "1023" })],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_BIND", nodes: "1024" }),
+      message: 'linux.memoryPolicy.nodes: must be a list such as "0-3,7" of nodes from 0 to 1023, got "1024"',
+      good: [],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_LOCAL", nodes: "0" }),
+      message: 'linux.memoryPolicy.nodes: must be empty for MPOL_LOCAL, got "0"',
+      good: [memoryPolicy({ mode: "MPOL_LOCAL" })],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_INTERLEAVE" }),
+      message: "linux.memoryPolicy.nodes: is required for MPOL_INTERLEAVE",
+      good: [],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_PREFERRED", nodes: "0", flags: ["MPOL_F_NUMA_BALANCING"] }),
+      message: 'linux.memoryPolicy.flags[0]: must not be set for MPOL_PREFERRED, got "MPOL_F_NUMA_BALANCING"',
+      good: [memoryPolicy({ mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_NUMA_BALANCING", "MPOL_F_STATIC_NODES"] })],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_PREFERRED", flags: ["MPOL_F_STATIC_NODES"] }),
+      message: 'linux.memoryPolicy.flags[0]: needs nodes, got "MPOL_F_STATIC_NODES"',
+      good: [memoryPolicy({ mode: "MPOL_PREFERRED", nodes: "1", flags: ["MPOL_F_STATIC_NODES"] })],
+    },
+    {
+      bad: memoryPolicy({ mode: "MPOL_BIND", nodes: "1", flags: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"] }),
+      message: 'linux.memoryPolicy.flags[0]: must not be set beside MPOL_F_RELATIVE_NODES, got "MPOL_F_STATIC_NODES"',
+      good: [],
+    },
+  ],
+  personality: [
+    {
+      bad: { linux: { personality: { flags: [] } } },
+      message: "linux.personality.domain: is required",
+      good: [{ linux: { personality: { domain: "LINUX", flags: [] } } }],
+    },
+    {
+      bad: { linux: { personality: { domain: "LINUX32", flags: ["ADDR_NO_RANDOMIZE"] } } },
+      message: 'linux.personality.flags[0]: must not be there, none is supported, got "ADDR_NO_RANDOMIZE"',
+      good: [],
     },
   ],
   hooks: [

@@ -10,16 +10,12 @@ import { merge } from "./merge.js";
 const USES: Record<string, object> = {
   "process.apparmorProfile": { process: { apparmorProfile: "docker-default" } },
   "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
-  "process.scheduler": { process: { scheduler: { policy: "SCHED_OTHER" } } },
-  "process.ioPriority": { process: { ioPriority: { class: "IOPRIO_CLASS_BE" } } },
   "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
   "linux.namespaces[1].type": { linux: { namespaces: [{ type: "mount" }, { type: "time" }] } },
   "linux.timeOffsets": { linux: { timeOffsets: { monotonic: { secs: 1 } } } },
   "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
   "linux.intelRdt": { linux: { intelRdt: { closID: "a" } } },
-  "linux.memoryPolicy": { linux: { memoryPolicy: { mode: "MPOL_LOCAL" } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
-  "linux.personality": { linux: { personality: { domain: "LINUX32" } } },
   "linux.seccomp.defaultAction": { linux: { seccomp: { defaultAction: "SCMP_ACT_NOTIFY" } } },
   "linux.seccomp.flags": {
     linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", flags: ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] } },
@@ -55,7 +51,7 @@ test("each row of the table has an example", () => {
 });
 
 test("empty texts, lists and objects stand for unset", () => {
-  const linux = { timeOffsets: {}, netDevices: {}, intelRdt: {}, memoryPolicy: {}, mountLabel: "", personality: {} };
+  const linux = { timeOffsets: {}, netDevices: {}, intelRdt: {}, mountLabel: "" };
   refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
   refuseUnsupported(withPart({ linux }));
 });

@@ -1,5 +1,6 @@
 import type { Config, Process, User } from "../../generated/config.js";
 import { wrong } from "../explain.js";
+import { checkIOPriority, checkScheduler } from "./scheduling.js";
 
 /** The rules on config.json's process. */
 export function processIsRunnable({ process }: Config): void {
@@ -9,7 +10,7 @@ export function processIsRunnable({ process }: Config): void {
 /** Throws Failure when `process` breaks a rule of config.md; `at` is its path in the document, "" for process.json. */
 export function checkProcess(process: Process, at: string): void {
   const path = (property: string) => (at === "" ? property : `${at}.${property}`);
-  const { args = [], cwd, env = [], rlimits = [], user } = process;
+  const { args = [], cwd, env = [], rlimits = [], user, scheduler, ioPriority } = process;
   if (args.length === 0) throw wrong(path("args"), "must have at least one entry");
   if (args[0] === "") throw wrong(path("args[0]"), "must not be empty");
   if (!cwd.startsWith("/")) throw wrong(path("cwd"), "must be an absolute path", cwd);
@@ -24,6 +25,8 @@ export function checkProcess(process: Process, at: string): void {
     if (soft > hard) throw wrong(`${rlimit}.soft`, `must be at most ${hard}, the hard limit`, soft);
     seen.add(type);
   });
+  if (scheduler !== undefined) checkScheduler(scheduler, path("scheduler"));
+  if (ioPriority !== undefined) checkIOPriority(ioPriority, path("ioPriority"));
 }
 
 /** What the kernel takes for "leave as it is", in the place of an id. setresuid(2) */
