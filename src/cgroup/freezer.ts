@@ -13,11 +13,27 @@ interface Freezer {
   /** The file that has a line which says that all are. */
   state: string;
   done: string;
+  /** The file that is "1" while the cgroup's own processes are to be stopped, whatever those above it are told. */
+  own: string;
 }
 
 const FREEZERS: Record<1 | 2, Freezer> = {
-  1: { control: "freezer.state", frozen: "FROZEN", thawed: "THAWED", state: "freezer.state", done: "FROZEN" },
-  2: { control: "cgroup.freeze", frozen: "1", thawed: "0", state: "cgroup.events", done: "frozen 1" },
+  1: {
+    control: "freezer.state",
+    frozen: "FROZEN",
+    thawed: "THAWED",
+    state: "freezer.state",
+    done: "FROZEN",
+    own: "freezer.self_freezing",
+  },
+  2: {
+    control: "cgroup.freeze",
+    frozen: "1",
+    thawed: "0",
+    state: "cgroup.events",
+    done: "frozen 1",
+    own: "cgroup.freeze",
+  },
 };
 
 /** How often to look whether all have stopped, and after how many of these to let them go on for a moment. */
@@ -46,16 +62,15 @@ export function freeze(directory: string, version: 1 | 2): void {
   throw new Failure(`freeze cgroup ${quote(directory)}`, { cause: "some of its processes do not stop" });
 }
 
-/** Lets the processes of a cgroup go on. */
+/** Lets the processes of a cgroup go on; where it does not exist, there are none. Throws SyscallError. */
 export function thaw(directory: string, version: 1 | 2): void {
   const { control, thawed } = FREEZERS[version];
-  writeFile(`${directory}/${control}`, thawed);
+  expecting([ENOENT, ENODEV], undefined, () => writeFile(`${directory}/${control}`, thawed));
 }
 
-/** Whether a cgroup's processes are stopped; not so where it does not exist. */
+/** Whether a cgroup's processes were told to stop; not so where it does not exist. Throws SyscallError. */
 export function isFrozen(directory: string, version: 1 | 2): boolean {
-  const { control, frozen } = FREEZERS[version];
-  return expecting([ENOENT, ENODEV], false, () => lines(`${directory}/${control}`).includes(frozen));
+  return expecting([ENOENT, ENODEV], false, () => readFile(`${directory}/${FREEZERS[version].own}`) === "1\n");
 }
 
 const lines = (path: string): string[] => readFile(path).split("\n");

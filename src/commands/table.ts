@@ -4,7 +4,10 @@ import { defineDelete } from "./delete.js";
 import { defineFeatures } from "./features.js";
 import { defineKill } from "./kill.js";
 import { defineList } from "./list.js";
+import { definePause } from "./pause.js";
 import { definePlan } from "./plan.js";
+import { definePs } from "./ps.js";
+import { defineResume } from "./resume.js";
 import { defineRun } from "./run.js";
 import { defineSpec } from "./spec.js";
 import { defineStart } from "./start.js";
@@ -17,7 +20,10 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   defineFeatures,
   defineKill,
   defineList,
+  definePause,
   definePlan,
+  definePs,
+  defineResume,
   defineRun,
   defineSpec,
   defineStart,

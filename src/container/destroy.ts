@@ -34,7 +34,7 @@ export function remove({ root, warn }: GlobalOptions, id: string, force: boolean
   }
   const saved = read();
   const status = statusOf(saved);
-  if (!force && status === "running")
+  if (!force && (status === "running" || status === "paused"))
     throw new Failure(`cannot delete container ${quote(id)} that is not stopped`, {
       cause: status,
       hint: `\`fdrunc kill ${id} KILL\` stops it, \`fdrunc delete --force ${id}\` does both`,
@@ -56,13 +56,20 @@ export function destroy(directory: StateDirectory, saved: Saved, warn: (message:
 
 /** How long a killed process may take to end, in milliseconds: one in uninterruptible sleep may take its time. */
 const PATIENCE = 10_000;
+/** How long to wait for its end before the container is looked at again, which may be paused meanwhile. */
+const TURN = 100;
 
 function killInit(saved: Saved | undefined): void {
   if (saved === undefined) return;
+  const cgroup = new Cgroup(saved.cgroup);
   withProcess(saved, (process) => {
     attempt("pidfd_send_signal", process, SIGKILL, 0, 0);
-    if (!waitReadable(process, PATIENCE))
-      throw new Failure(`process ${saved.pid} does not end, although it was killed`);
+    for (let left = PATIENCE; ; left -= TURN) {
+      // In v1 even a killed process has to go on to end.
+      cgroup.thaw();
+      if (waitReadable(process, TURN)) break;
+      if (left <= 0) throw new Failure(`process ${saved.pid} does not end, although it was killed`);
+    }
     reap(saved.pid);
   });
 }

@@ -16,7 +16,7 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
   const saved = StateDirectory.open(root, id).read();
   const status = statusOf(saved);
   const processes = new Cgroup(saved?.cgroup ?? {});
-  const alive = saved !== undefined && (status === "created" || status === "running");
+  const alive = saved !== undefined && status !== "creating" && status !== "stopped";
   if (!alive && !all) {
     throw new Failure(`cannot kill container ${quote(id)}`, {
       cause: `container not running (its status is ${status})`,
@@ -29,4 +29,6 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
   }
   // Between the look at its status and this the process may have ended, and its id be another's.
   withProcess(saved, (process) => sys("pidfd_send_signal", process, signal, 0, 0));
+  // In v1 even a killed process has to go on to end.
+  if (status === "paused" && signal === SIGKILL) processes.thaw();
 }

@@ -35,6 +35,7 @@ const WHY: Record<Status, string> = {
   running: "cannot start an already running container",
   stopped: "cannot start a container that has stopped",
   creating: "it has not been created completely",
+  paused: "cannot start a container in the paused state",
   created: "",
 };
 

@@ -3,7 +3,7 @@ import type { Saved } from "./saved.js";
 import { type Status, statusOf } from "./status.js";
 
 /** A container's state as the specification has it (runtime.md, "State"): what hooks are told. */
-export function specState(saved: Saved, status: Status, pid = saved.pid): State {
+export function specState(saved: Saved, status: State["status"], pid = saved.pid): State {
   const { ociVersion, id, bundle, annotations } = saved;
   const known = { ociVersion, id, status, pid, bundle };
   return Object.keys(annotations).length === 0 ? known : { ...known, annotations };

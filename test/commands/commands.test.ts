@@ -30,7 +30,10 @@ const EXPECTED: Record<string, string> = {
   features: "",
   kill: "--all",
   list: "--format --quiet",
+  pause: "",
   plan: "--format --bundle --config",
+  ps: "--format",
+  resume: "",
   spec: "--bundle",
   start: "",
   state: "",
@@ -43,7 +46,7 @@ test("the commands and their flags are those that callers know", () => {
     const long = found[name].flatMap((text) => text.match(/--[a-z-]+/g) ?? []);
     for (const flag of flags.split(" ").filter(Boolean)) assert.ok(long.includes(flag), `${name} ${flag}`);
   }
-  const short = { create: "-b", run: "-b -d", delete: "-f", kill: "-a", list: "-f -q", spec: "-b" };
+  const short = { create: "-b", run: "-b -d", delete: "-f", kill: "-a", list: "-f -q", ps: "-f", spec: "-b" };
   for (const [name, letters] of Object.entries(short))
     for (const letter of letters.split(" "))
       assert.ok(
