@@ -61,7 +61,7 @@ export function fetchFromDebian(directory, wanted) {
 }
 
 /** The Debian mirror that this machine's apt uses; Debian's own where it names none. */
-function mirror() {
+export function mirror() {
   const parts = "/etc/apt/sources.list.d";
   const lists = [
     "/etc/apt/sources.list",

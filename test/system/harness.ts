@@ -35,6 +35,9 @@ export const FDRUNC: readonly string[] = commandLine(
   process.env.FDRUNC ?? (existsSync(STATIC) ? STATIC : join(ROOT, "dist/node/bin/fdrunc.js")),
 );
 
+/** Global options for every call, in environment FDRUNC_FLAGS. */
+const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);
+
 /** Which form of fdrunc that is. Node's is slower to start, so tests that repeat themselves do it less often. */
 export const FORM: string = process.env.FDRUNC_FORM ?? (FDRUNC.length > 1 ? "node" : "quickjs");
 
@@ -217,7 +220,7 @@ export class Scene {
     const [out, err] = [this.path(`${number}.out`), this.path(`${number}.err`)];
     const fds = [openSync(out, "a"), openSync(err, "a")];
     const streams = [stdio[0] ?? "ignore", stdio[1] ?? fds[0], stdio[2] ?? fds[1], ...stdio.slice(3)];
-    const command = [...under, ...FDRUNC, "--root", this.state, ...args];
+    const command = [...under, ...FDRUNC, ...FLAGS, "--root", this.state, ...args];
     return {
       files: { out, err, fds },
       command,

@@ -1,0 +1,76 @@
+import { testFiles } from "../test-files.mjs";
+import { Unavailable } from "../unavailable.mjs";
+import { boot } from "./boot.mjs";
+
+const TIME_LIMIT = 40 * 60;
+const PATH = "/srv/fdrunc/dist:/srv:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/**
+ * How the system tests are run: by whom (root unless said), and what global options fdrunc gets from them, in
+ * FDRUNC_FLAGS. The tests run in a service of their own that cgroups are delegated to.
+ *
+ * @type {Record<string, { user?: string, flags?: string }>}
+ */
+export const STAGES = {
+  cgroupfs: { flags: "--cgroup-manager=cgroupfs" },
+};
+
+/**
+ * Runs system tests in the guest, with the QuickJS form, in a boot for each stage. Where this machine cannot run the
+ * guest, they are skipped.
+ *
+ * @param {import("../summary.mjs").Summary} summary
+ * @param {string[]} [stages] names
+ * @param {string[]} [files] of test/
+ */
+export async function runInGuest(summary, stages = Object.keys(STAGES), files = testFiles("system")) {
+  for (const name of stages) {
+    const stage = `guest ${name}`;
+    await summary.stage(stage, async (take) => {
+      let other = "";
+      try {
+        const job = command(name, ["/srv/node", "src/build/vm/run-stage.mjs", ...files]);
+        const status = await boot(job, TIME_LIMIT, (line) => {
+          if (line.startsWith("{")) take(JSON.parse(line));
+          else other += `${line}\n`;
+        });
+        if (status !== 0)
+          take({ outcome: "failed", what: "running the tests", why: `status ${status}`, output: other });
+      } catch (error) {
+        const unavailable = error instanceof Unavailable;
+        take({
+          outcome: unavailable ? "skipped" : "failed",
+          what: "running the tests",
+          why: error.message,
+          output: other,
+        });
+      }
+    });
+  }
+}
+
+/**
+ * Runs a shell command in the guest, as a stage's tests are run, in the repository's directory. What it puts out goes to
+ * standard output.
+ *
+ * @returns {Promise<number>} its exit status
+ * @throws {Error} when the guest fails
+ */
+export function shellInGuest(stage, text) {
+  return boot(command(stage, ["sh", "-c", text]), TIME_LIMIT, (line) => console.log(line));
+}
+
+/** A shell command that carries out a command in a stage. */
+function command(name, args) {
+  const { user, flags = "" } = STAGES[name];
+  const environment = { PATH, FDRUNC_FORM: "quickjs", FDRUNC: "/srv/fdrunc/dist/fdrunc", FDRUNC_FLAGS: flags };
+  const service = [
+    ...["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--working-directory=/srv/fdrunc"],
+    ...["--property=Delegate=yes", ...Object.entries(environment).map((entry) => `--setenv=${entry.join("=")}`)],
+  ];
+  if (user === undefined) return quoted([...service, ...args]);
+  const own = ["runuser", "-u", user, "--", ...service, "--user", ...args];
+  return `id=$(id -u ${user}); systemctl start user@$id; XDG_RUNTIME_DIR=/run/user/$id ${quoted(own)}`;
+}
+
+const quoted = (args) => args.map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(" ");

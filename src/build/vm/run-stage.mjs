@@ -1,0 +1,7 @@
+/*
+ * In the guest: runs the test files that are its arguments, and writes each result as a line of JSON to standard output.
+ */
+import { writeSync } from "node:fs";
+import { runTestFiles } from "../test-files.mjs";
+
+await runTestFiles(process.argv.slice(2), (result) => writeSync(1, `${JSON.stringify(result)}\n`));
