@@ -36,11 +36,11 @@ function features(): Features {
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
-        actions: (Object.keys(ACTIONS) as SeccompAction[]).filter((name) => name !== "SCMP_ACT_NOTIFY"),
+        actions: Object.keys(ACTIONS) as SeccompAction[],
         operators: Object.keys(OPERATORS) as SeccompOperator[],
         archs: Object.keys(ARCHITECTURES) as SeccompArch[],
         knownFlags: flags,
-        supportedFlags: flags.filter((name) => name !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"),
+        supportedFlags: flags,
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },

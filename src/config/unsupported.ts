@@ -7,14 +7,6 @@ type Refusal = string | ((value: unknown) => string | undefined);
 /** Refusals by property name; for an array, the one entry goes for every item. */
 type Table = { [property: string]: Table | [Table] | Refusal };
 
-const notify = (action: unknown) =>
-  action === "SCMP_ACT_NOTIFY" ? "seccomp notifications cannot be passed on yet" : undefined;
-
-const waitKillable = (flags: unknown) =>
-  Array.isArray(flags) && flags.includes("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-    ? "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV goes with seccomp notifications, which cannot be passed on yet"
-    : undefined;
-
 /**
  * What the specification knows and fdrunc cannot do; what is absent here, it does. A reason applies to every value but
  * empty texts, lists and objects, which engines write for unset.
@@ -31,12 +23,6 @@ export const UNSUPPORTED: Table = {
     netDevices: "network devices cannot be moved yet",
     intelRdt: "Intel RDT cannot be set yet",
     mountLabel: "SELinux labels cannot be set yet",
-    seccomp: {
-      defaultAction: notify,
-      flags: waitKillable,
-      listenerPath: "seccomp notifications cannot be passed on yet",
-      syscalls: [{ action: notify }],
-    },
   },
 };
 

@@ -9,7 +9,7 @@ import { idMappingsHaveNamespace, mountsHaveNamespace, namespacesAreDistinct } f
 import { personalityIsKnown } from "./rules/personality.js";
 import { processIsRunnable } from "./rules/process.js";
 import { cgroupsPathStaysBelow, resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
-import { seccompIsConsistent } from "./rules/seccomp.js";
+import { notificationsAreReceived, seccompIsConsistent } from "./rules/seccomp.js";
 import { sysctlsHaveNamespace } from "./rules/sysctl.js";
 
 /** The rules that a schema cannot say; each throws Failure with the JSON path of what breaks it. */
@@ -32,6 +32,7 @@ const RULES: ((config: Config) => void)[] = [
   resourcesAreInRange,
   unifiedKeysAreFiles,
   seccompIsConsistent,
+  notificationsAreReceived,
   memoryPolicyIsComplete,
   personalityIsKnown,
 ];

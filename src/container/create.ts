@@ -22,6 +22,7 @@ import { openNamespaces } from "./namespaces.js";
 import type { CreateOptions } from "./options.js";
 import { plan } from "./plan.js";
 import type { Saved } from "./saved.js";
+import { requireAgent } from "./seccomp-agent.js";
 import { giveStandardStreams } from "./standard-streams.js";
 import { specState } from "./state.js";
 import { START_SOCKET, StateDirectory } from "./state-directory.js";
@@ -49,6 +50,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
   const { config, text, bundle, rootfs, cgroups, compiled } = plan(options);
   requireConsole(config, options);
   requirePreserved(options.preserveFds);
+  requireAgent(config);
   const undo = new Undo();
   const opened: Fd[] = [];
   const keep = (fd: Fd): Fd => {

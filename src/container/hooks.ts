@@ -23,6 +23,8 @@ export interface HookSetting {
   readonly join?: { readonly pid: number; readonly types: readonly string[] };
   /** The program that comes to execute the hook, confined; absent: the hook's file is executed at once. */
   readonly confine?: (hook: Hook, from: string) => Program;
+  /** Takes the listener of a filter that a confined hook has loaded, and the hook's process id. */
+  readonly listen?: (listener: Fd, pid: number) => void;
   /** The process of the container that is being made: a hook is ended when that ends. */
   readonly init?: number;
 }
@@ -34,7 +36,7 @@ export function runHooks(kind: HookKind, hooks: readonly Hook[] = [], setting: H
   });
 }
 
-function runHook(from: string, hook: Hook, { state, join, confine, init }: HookSetting): void {
+function runHook(from: string, hook: Hook, { state, join, confine, listen, init }: HookSetting): void {
   const file: ExecutableFile = { path: hook.path, args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const what = `${from}: ${quote(hook.path)}`;
   const opened: Fd[] = [];
@@ -53,6 +55,7 @@ function runHook(from: string, hook: Hook, { state, join, confine, init }: HookS
       executable: confine?.(hook, from) ?? file,
       stdin,
       output,
+      ...(listen && { listen }),
       ...(join !== undefined && { join: { process: keep(openProcess(join.pid)), types: join.types } }),
     });
     const ending = waitForHook(pid, hook.timeout, init);

@@ -4,7 +4,7 @@ import { compileConfinedHook } from "../init/compile.js";
 import { Init } from "../launch/init.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { quote, readFile, unlink } from "../linux/file.js";
+import { type Fd, quote, readFile, unlink, using } from "../linux/file.js";
 import { waitReadable } from "../linux/process.js";
 import { connectIn } from "../linux/socket.js";
 import { SyscallError } from "../linux/syscall.js";
@@ -14,6 +14,7 @@ import { namespaceTypes, pidInside, runHooks } from "./hooks.js";
 import type { GlobalOptions } from "./options.js";
 import { withProcess } from "./recorded-process.js";
 import type { Saved } from "./saved.js";
+import { passListener, seccompAgent } from "./seccomp-agent.js";
 import { specState } from "./state.js";
 import { CONFIG, START_SOCKET, StateDirectory } from "./state-directory.js";
 import { type Status, statusOf } from "./status.js";
@@ -58,7 +59,9 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
   };
   try {
     for (let said = init.next(); said !== undefined; said = init.next()) {
-      orEnd(() => runStartHooks(directory, saved));
+      const { message, fd } = said;
+      if (message === "starting") orEnd(() => runStartHooks(directory, saved));
+      else if (fd !== undefined) using(fd, (listener) => orEnd(() => passOn(directory, saved, listener)));
       init.go();
     }
     unlink(START_SOCKET, directory.fd);
@@ -72,10 +75,22 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
   }
 }
 
+/** The config as it was when the container was created. */
+function configOf(directory: StateDirectory): Config {
+  const file = `${directory.path}/${CONFIG}`;
+  return parseConfig(file, readFile(file));
+}
+
+/** Hands the listener of the filter that init has loaded to who decides on its system calls. */
+function passOn(directory: StateDirectory, saved: Saved, listener: Fd): void {
+  const agent = seccompAgent(configOf(directory));
+  // What has a filter but not yet its program is still being created: so runc says.
+  if (agent !== undefined) passListener(agent, listener, saved.pid, specState(saved, "creating"));
+}
+
 /** The startContainer hooks run as the container's own process would, in its namespaces. */
 function runStartHooks(directory: StateDirectory, saved: Saved): void {
-  const file = `${directory.path}/${CONFIG}`;
-  const config: Config = parseConfig(file, readFile(file));
+  const config = configOf(directory);
   const cgroup = { version: 2, tasks: [], into: false, hierarchies: [] } as const;
   const facts = gatherFacts(
     config,
@@ -83,10 +98,12 @@ function runStartHooks(directory: StateDirectory, saved: Saved): void {
     saved.bundle,
     cgroup,
   );
+  const agent = seccompAgent(config);
   runHooks("startContainer", config.hooks?.startContainer, {
     state: specState(saved, "created", pidInside(saved.pid)),
     join: { pid: saved.pid, types: namespaceTypes(config) },
     confine: (hook, from) => compileConfinedHook(config, hook, from, facts),
+    ...(agent && { listen: (listener, pid) => passListener(agent, listener, pid, specState(saved, "creating")) }),
     init: saved.pid,
   });
 }

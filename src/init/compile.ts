@@ -1,3 +1,4 @@
+import { notifies } from "../config/rules/seccomp.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
@@ -9,7 +10,7 @@ import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
 import { compileIdentity } from "./identity.js";
 import { compileMemoryPolicy } from "./memory-policy.js";
-import { send, wait } from "./message.js";
+import { send, sendNumber, wait } from "./message.js";
 import { compileMaskedPaths, compileReadonlyPaths } from "./paths.js";
 import { compileRootfs, compileRootMount } from "./rootfs.js";
 import { compileScheduling } from "./scheduling.js";
@@ -190,11 +191,27 @@ function waitForStart(b: Builder): void {
   b.call("accept4", [slot(input.start), 0, 0, flags("SOCK_CLOEXEC")], { into: "report" });
 }
 
+/** Loads the filter. Whoever answers its notifications gets its listener before anything more is done. */
 function loadFilter(b: Builder, seccomp: Seccomp): void {
   const { filter, flags: how } = compileSeccomp(seccomp, ffi.arch);
-  const names = (Object.keys(FLAGS) as SeccompFlag[]).filter((name) => how & FLAGS[name]);
+  const names: string[] = (Object.keys(FLAGS) as SeccompFlag[]).filter((name) => how & FLAGS[name]);
+  const listens = notifies(seccomp);
+  if (listens) names.push("SECCOMP_FILTER_FLAG_NEW_LISTENER");
+  // With a listener among the results, seccomp(2) wants to be told how else it may report of threads.
+  if (listens && how & FLAGS.SECCOMP_FILTER_FLAG_TSYNC) names.push("SECCOMP_FILTER_FLAG_TSYNC_ESRCH");
   const count = filter.length / 8;
-  b.about(`load the seccomp filter of ${count} instructions`, "linux.seccomp");
+  const hint = { EBUSY: "a filter that is in force already has a listener: the kernel takes one" };
+  b.about(`load the seccomp filter of ${count} instructions`, "linux.seccomp", listens ? hint : undefined);
   const program = { struct: [count, { bytes: filter, shown: `${count} instructions` }] };
-  b.call("seccomp", [flags("SECCOMP_SET_MODE_FILTER"), flags(...names), program]);
+  const load = [flags("SECCOMP_SET_MODE_FILTER"), flags(...names), program];
+  if (!listens) {
+    b.call("seccomp", load);
+    return;
+  }
+  b.call("seccomp", load, { into: "listener" });
+  b.about("hand out the filter's listener", "linux.seccomp.listenerPath");
+  sendNumber(b, "listener", "listener", "report");
+  wait(b, "report");
+  // As long as it is open here, the end of its receiver does not end the waiting for an answer.
+  b.close("listener");
 }

@@ -1,7 +1,7 @@
 import { words } from "../linux/bytes.js";
 import { type Builder, slot } from "./builder.js";
 
-/** What init tells the runtime process, each as one 64-bit word in one packet. A failure's report is longer. */
+/** What init tells the runtime process, each as a 64-bit word in one packet. A failure's report is longer. */
 export const MESSAGES = {
   /** Carries the directory to copy from; "copy-up-target" follows. */
   "copy-up-source": 1,
@@ -15,6 +15,8 @@ export const MESSAGES = {
   ready: 5,
   /** `start` was called: startContainer hooks run now. */
   starting: 6,
+  /** The filter is loaded; with the number that its listener's descriptor has in the process. */
+  listener: 7,
 } as const;
 
 export type Message = keyof typeof MESSAGES;
@@ -32,6 +34,14 @@ export function sendDescriptor(b: Builder, message: Message, fd: string, to = "s
   b.store(slot(fd), `${name}:fd`);
   const vector = { struct: [{ bytes: words(MESSAGES[message]), shown: message }, 8] };
   b.call("sendmsg", [slot(to), { struct: [0, 0, vector, 1, rights, 24, 0] }, 0]);
+}
+
+/** Sends a message along with the number of the descriptor in slot `fd`, which the runtime takes out by itself. */
+export function sendNumber(b: Builder, message: Message, fd: string, to = "sync"): void {
+  const name = `message:${message}`;
+  const content = b.struct(name, [MESSAGES[message], { place: `${name}:fd` }]);
+  b.store(slot(fd), `${name}:fd`);
+  b.call("write", [slot(to), content, 16]);
 }
 
 /** Waits for the runtime's word on a socket. Its end is an error: a container is not left half made. */

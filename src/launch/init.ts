@@ -4,6 +4,7 @@ import { C } from "../linux/constants.js";
 import { ECONNRESET, ENOSYS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd } from "../linux/file.js";
+import { takeDescriptor } from "../linux/process.js";
 import { type Received, receive } from "../linux/socket.js";
 import { attempt, attemptAgain, SyscallError } from "../linux/syscall.js";
 import { type Hint, REPORT_SIZE } from "../machine/program.js";
@@ -35,13 +36,11 @@ export class Init {
    *   the user's program
    * @throws Failure where init has failed: with its step's number, sentence and errno
    */
-  next(): { message: Message; fd?: Fd } | undefined {
+  next(): Said | undefined {
     const { bytes, fd } = receiveEnd(this.socket);
     if (bytes.length === 0) return undefined;
     if (bytes.length >= REPORT_SIZE) throw failureOf(this.step(numberOf(bytes)), bytes, numberOf(bytes));
-    const code = viewOf(bytes).getUint32(0, true);
-    const message = (Object.keys(MESSAGES) as Message[]).find((name) => MESSAGES[name] === code) as Message;
-    return { message, ...(fd !== undefined && { fd }) };
+    return said(this.pid, { bytes, ...(fd !== undefined && { fd }) });
   }
 
   /** Lets a waiting init go on. One that has ended meanwhile has told why: `next` says it. */
@@ -83,6 +82,21 @@ function receiveEnd(socket: Fd): Received {
     if (error instanceof SyscallError && error.errno === ECONNRESET) return receive(socket, REPORT_SIZE);
     throw error;
   }
+}
+
+/** A program's message, and the descriptor that came with it. */
+export interface Said {
+  readonly message: Message;
+  readonly fd?: Fd;
+}
+
+/** What a packet says that is no report; `pid` is the process that has sent it. Throws SyscallError. */
+export function said(pid: number, { bytes, fd }: Received): Said {
+  const view = viewOf(bytes);
+  const code = view.getUint32(0, true);
+  const message = (Object.keys(MESSAGES) as Message[]).find((name) => MESSAGES[name] === code) as Message;
+  if (message === "listener") return { message, fd: takeDescriptor(pid, view.getInt32(8, true)) };
+  return { message, ...(fd !== undefined && { fd }) };
 }
 
 /** The number of the step that a report tells of. */

@@ -2,16 +2,16 @@ import { ffi } from "../ffi/driver.js";
 import { compileSpawn, type ExecutableFile, type Named } from "../init/compile-spawn.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { close, type Fd } from "../linux/file.js";
+import { close, type Fd, using } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
-import { ignoringNone } from "../linux/signals.js";
+import { ignoringNone, SIGKILL } from "../linux/signals.js";
 import { receive, socketPair } from "../linux/socket.js";
-import { must, sys } from "../linux/syscall.js";
+import { attempt, must, sys } from "../linux/syscall.js";
 import { elf } from "../machine/elf.js";
 import { type Program, REPORT_SIZE } from "../machine/program.js";
 import { stepCount, stepOf } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
-import { failureOf, numberOf } from "./init.js";
+import { failureOf, numberOf, said } from "./init.js";
 import { placeProgram } from "./native.js";
 
 /** What a program beside the container's own is started with. */
@@ -21,12 +21,14 @@ export interface Spawn extends Named {
   /** Standard input; and standard output and error, in one. */
   readonly stdin: Fd;
   readonly output: Fd;
+  /** Takes the listener of a filter that a compiled program loads, and the process id. Throws Failure. */
+  readonly listen?: (listener: Fd, pid: number) => void;
   /** The process whose namespaces to join, and which, by config name. */
   readonly join?: { readonly process: Fd; readonly types: readonly string[] };
 }
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
-export function spawn({ what, from, executable, stdin, output, join }: Spawn): number {
+export function spawn({ what, from, executable, stdin, output, listen, join }: Spawn): number {
   const compiled = "parts" in executable ? executable : undefined;
   const launcher = compileSpawn({ what, from }, "parts" in executable ? "program" : executable, join?.types ?? []);
   const programs = compiled === undefined ? [launcher] : [launcher, compiled];
@@ -46,13 +48,30 @@ export function spawn({ what, from, executable, stdin, output, join }: Spawn): n
     must("clone3", `start ${what}`, started);
     const id = viewOf(pid).getInt32(0, true);
     if (started !== id) waitFor(started);
-    // Executing closes the other end; a report says why it did not come to that.
-    const { bytes } = receive(ours, REPORT_SIZE);
-    if (bytes.length === 0) return id;
-    if (id > 0) waitFor(id);
-    throw failureOf(stepOf(programs, numberOf(bytes)), bytes);
+    try {
+      heed(id);
+      return id;
+    } catch (error) {
+      if (id > 0) {
+        attempt("kill", id, SIGKILL);
+        waitFor(id);
+      }
+      throw error;
+    }
   } finally {
     close(ours);
+  }
+
+  /** Waits until the program has executed what it comes to execute: this closes the other end. A report says why not. */
+  function heed(id: number): void {
+    for (;;) {
+      const packet = receive(ours, REPORT_SIZE);
+      if (packet.bytes.length === 0) return;
+      if (packet.bytes.length >= REPORT_SIZE) throw failureOf(stepOf(programs, numberOf(packet.bytes)), packet.bytes);
+      const { fd } = said(id, packet);
+      if (fd !== undefined) using(fd, (listener) => listen?.(listener, id));
+      sys("sendto", ours, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
+    }
   }
 
   /** The compiled program's file; its report goes where the launcher's goes. */

@@ -1,8 +1,8 @@
 import { viewOf } from "./bytes.js";
 import { C } from "./constants.js";
 import { ENOENT, ESRCH } from "./errno.js";
-import { type Fd, readFile, type Stat, stat } from "./file.js";
-import { attempt, attemptAgain, SyscallError, sys } from "./syscall.js";
+import { type Fd, readFile, type Stat, stat, using } from "./file.js";
+import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
 
 /** What tells a process from a later one of the same id: proc(5), /proc/PID/stat field 22, in clock ticks since boot. */
 export interface ProcessStatus {
@@ -64,6 +64,14 @@ export const exitStatus = (ending: Ending): number => ("status" in ending ? endi
 
 export function openProcess(pid: number): Fd {
   return sys("pidfd_open", pid, 0);
+}
+
+/** A descriptor of another process's, as one of this one. Throws SyscallError. pidfd_getfd(2) */
+export function takeDescriptor(pid: number, number: number): Fd {
+  return using(openProcess(pid), (process) => {
+    const taken = attempt("pidfd_getfd", process, number, 0);
+    return must("pidfd_getfd", `take descriptor ${number} out of process ${pid}`, taken);
+  });
 }
 
 /** Waits until a descriptor is readable. Returns false after so many milliseconds; -1 waits for ever. ppoll(2) */

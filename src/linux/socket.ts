@@ -68,12 +68,14 @@ export interface Received {
   readonly fd?: Fd;
 }
 
-/** Sends text with a descriptor. Throws SyscallError. sendmsg(2) */
+/** Sends text with a descriptor, which goes with its first byte. Throws SyscallError. sendmsg(2) */
 export function sendDescriptor(socket: Fd, text: string, fd: Fd): void {
   const bytes = ffi.encode(text);
   const control = words(20, C.SOL_SOCKET + C.SCM_RIGHTS * 0x100000000, fd);
   const vector = words(ffi.addressOf(bytes), bytes.length);
-  sys("sendmsg", socket, words(0, 0, ffi.addressOf(vector), 1, ffi.addressOf(control), 24, 0), C.MSG_NOSIGNAL);
+  const header = words(0, 0, ffi.addressOf(vector), 1, ffi.addressOf(control), 24, 0);
+  let rest = bytes.subarray(sys("sendmsg", socket, header, C.MSG_NOSIGNAL));
+  while (rest.length > 0) rest = rest.subarray(sys("sendto", socket, rest, rest.length, C.MSG_NOSIGNAL, null, 0));
 }
 
 /** Receives one packet of at most `size` bytes, with at most one descriptor. Throws SyscallError. recvmsg(2) */

@@ -21,6 +21,15 @@ const resources = (part: object) => ({ linux: { resources: part } });
 const device = (part: object) => ({ linux: { devices: [{ type: "c", path: "/dev/x", major: 1, minor: 2, ...part }] } });
 const seccomp = (part: object) => ({ linux: { seccomp: { defaultAction: "SCMP_ACT_ERRNO", ...part } } });
 const syscall = (part: object) => seccomp({ syscalls: [{ names: ["read"], action: "SCMP_ACT_ERRNO", ...part }] });
+const notifying = (part: object) =>
+  seccomp({
+    syscalls: [
+      { names: ["write"], action: "SCMP_ACT_ALLOW" },
+      { names: ["a"], action: "SCMP_ACT_NOTIFY" },
+    ],
+    ...part,
+  });
+const WAIT_KILLABLE = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
 const MAPPING = [{ containerID: 0, hostID: 1000, size: 1 }];
 const MAPPINGS = { uidMappings: MAPPING, gidMappings: MAPPING };
 const namespaces = (...types: string[]) => types.map((type) => ({ type }));
@@ -499,6 +508,36 @@ const CASES: Record<string, Case[]> = {
       bad: seccomp({ listenerMetadata: "x" }),
       message: "linux.seccomp.listenerPath: is required beside listenerMetadata",
       good: [seccomp({ listenerMetadata: "x", listenerPath: "/s" })],
+    },
+    {
+      bad: notifying({ listenerPath: "s" }),
+      message: 'linux.seccomp.listenerPath: must be an absolute path, got "s"',
+      good: [notifying({ listenerPath: "/s" }), seccomp({ listenerPath: "" })],
+    },
+    {
+      bad: notifying({}),
+      message: "linux.seccomp.listenerPath: is required for SCMP_ACT_NOTIFY of linux.seccomp.syscalls[1]",
+      good: [{ ...notifying({}), annotations: { "run.oci.seccomp.receiver": "/s" } }],
+    },
+    {
+      bad: { ...notifying({}), annotations: { "run.oci.seccomp.receiver": "s" } },
+      message: 'annotations["run.oci.seccomp.receiver"]: must be an absolute path, got "s"',
+      good: [],
+    },
+    {
+      bad: seccomp({ defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/s" }),
+      message: "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action",
+      good: [],
+    },
+    {
+      bad: syscall({ names: ["read", "write"], action: "SCMP_ACT_NOTIFY" }),
+      message: "linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall",
+      good: [syscall({ names: ["write"], action: "SCMP_ACT_ALLOW" })],
+    },
+    {
+      bad: seccomp({ flags: ["SECCOMP_FILTER_FLAG_LOG", WAIT_KILLABLE] }),
+      message: `linux.seccomp.flags[1]: ${WAIT_KILLABLE} needs a system call with SCMP_ACT_NOTIFY`,
+      good: [notifying({ listenerPath: "/s", flags: [WAIT_KILLABLE] })],
     },
   ],
 };

@@ -16,14 +16,6 @@ const USES: Record<string, object> = {
   "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
   "linux.intelRdt": { linux: { intelRdt: { closID: "a" } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
-  "linux.seccomp.defaultAction": { linux: { seccomp: { defaultAction: "SCMP_ACT_NOTIFY" } } },
-  "linux.seccomp.flags": {
-    linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", flags: ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] } },
-  },
-  "linux.seccomp.listenerPath": { linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", listenerPath: "/s" } } },
-  "linux.seccomp.syscalls[0].action": {
-    linux: { seccomp: { defaultAction: "SCMP_ACT_LOG", syscalls: [{ names: ["read"], action: "SCMP_ACT_NOTIFY" }] } },
-  },
 };
 
 const withPart = (part: object): Config => {

@@ -91,6 +91,7 @@ export const NASTY: Record<string, Seccomp> = {
     rule("bpf", "ERRNO", [], 0),
     rule("syslog", "ERRNO", [], 4094),
     rule("setns", "LOG"),
+    rule("mkdir mkdirat", "NOTIFY"),
   ]),
   "a default error number, and rules that repeat the default": profile(
     "ERRNO",

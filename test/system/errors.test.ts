@@ -109,12 +109,6 @@ system("what the specification knows and fdrunc does not do is refused by its JS
     ["network devices", "linux.netDevices", { eth0: {} }, /": linux\.netDevices: is not supported/],
     ["a time namespace", "linux.namespaces.5", { type: "time" }, /": linux\.namespaces\[5\]\.type: is not supported/],
     ["clock offsets", "linux.timeOffsets", { boottime: { secs: 1 } }, /": linux\.timeOffsets: is not supported/],
-    [
-      "seccomp notifications",
-      "linux.seccomp.defaultAction",
-      "SCMP_ACT_NOTIFY",
-      /": linux\.seccomp\.defaultAction: is not supported/,
-    ],
   ]);
 });
 

@@ -1,5 +1,6 @@
-import type { Config, SeccompAction } from "../../generated/config.js";
-import { wrong } from "../explain.js";
+import type { Config, Seccomp, SeccompAction } from "../../generated/config.js";
+import { ANNOTATIONS } from "../annotations.js";
+import { member, wrong } from "../explain.js";
 
 /** The largest data of the actions that have any: MAX_ERRNO and SECCOMP_RET_DATA of the kernel. seccomp(2) */
 const LARGEST_DATA: { [action in SeccompAction]?: number } = { SCMP_ACT_ERRNO: 4095, SCMP_ACT_TRACE: 65535 };
@@ -7,14 +8,16 @@ const LARGEST_DATA: { [action in SeccompAction]?: number } = { SCMP_ACT_ERRNO: 4
 /** The number of a system call's arguments. */
 const ARGUMENTS = 6;
 
+/** Whether system calls are put before someone outside of the container, who decides on them. */
+export const notifies = ({ syscalls = [] }: Seccomp): boolean =>
+  syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
+
 /** config-linux.md, "Seccomp". */
 export function seccompIsConsistent({ linux }: Config): void {
   const seccomp = linux?.seccomp;
   if (seccomp === undefined) return;
-  const { defaultAction, defaultErrnoRet, listenerMetadata, listenerPath, syscalls = [] } = seccomp;
+  const { defaultAction, defaultErrnoRet, syscalls = [] } = seccomp;
   checkData("linux.seccomp.defaultErrnoRet", defaultAction, defaultErrnoRet);
-  if (listenerMetadata && !listenerPath)
-    throw wrong("linux.seccomp.listenerPath", "is required beside listenerMetadata");
   syscalls.forEach(({ action, errnoRet, args = [] }, i) => {
     if (errnoRet !== undefined) checkData(`linux.seccomp.syscalls[${i}].errnoRet`, action, errnoRet);
     args.forEach(({ index }, j) => {
@@ -29,4 +32,35 @@ function checkData(path: string, action: SeccompAction, data: number | undefined
   const largest = LARGEST_DATA[action];
   if (largest === undefined) throw wrong(path, `must not be set, ${action} has no such number`);
   if (data > largest) throw wrong(path, `must be at most ${largest}`, data);
+}
+
+const NOTIFY = "SCMP_ACT_NOTIFY";
+const WAIT_KILLABLE = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+
+/** What a filter that notifies needs, and what goes only with one. seccomp_unotify(2) */
+export function notificationsAreReceived({ linux, annotations = {} }: Config): void {
+  const seccomp = linux?.seccomp;
+  if (seccomp === undefined) return;
+  const { defaultAction, listenerMetadata, listenerPath, flags = [], syscalls = [] } = seccomp;
+  const receiver = annotations[ANNOTATIONS.seccompReceiver];
+  if (listenerMetadata && !listenerPath)
+    throw wrong("linux.seccomp.listenerPath", "is required beside listenerMetadata");
+  if (listenerPath && !listenerPath.startsWith("/"))
+    throw wrong("linux.seccomp.listenerPath", "must be an absolute path", listenerPath);
+  if (receiver !== undefined && !receiver.startsWith("/"))
+    throw wrong(member("annotations", ANNOTATIONS.seccompReceiver), "must be an absolute path", receiver);
+  if (defaultAction === NOTIFY)
+    throw wrong("linux.seccomp.defaultAction", `${NOTIFY} cannot be used as default action`);
+  syscalls.forEach(({ action, names }, i) => {
+    if (action !== NOTIFY) return;
+    // By it the listener's number is told, when there is nobody yet to answer.
+    const index = names.indexOf("write");
+    if (index >= 0)
+      throw wrong(`linux.seccomp.syscalls[${i}].names[${index}]`, `${NOTIFY} cannot be used for the write syscall`);
+    if (!listenerPath && receiver === undefined)
+      throw wrong("linux.seccomp.listenerPath", `is required for ${NOTIFY} of linux.seccomp.syscalls[${i}]`);
+  });
+  const flag = flags.indexOf(WAIT_KILLABLE);
+  if (flag >= 0 && !notifies(seccomp))
+    throw wrong(`linux.seccomp.flags[${flag}]`, `${WAIT_KILLABLE} needs a system call with ${NOTIFY}`);
 }
