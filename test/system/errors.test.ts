@@ -94,18 +94,9 @@ system("what the specification knows and fdrunc does not do is refused by its JS
   refuses(s, [
     ["an AppArmor profile", "process.apparmorProfile", "x", /": process\.apparmorProfile: is not supported/],
     ["an SELinux label", "process.selinuxLabel", "x", /": process\.selinuxLabel: is not supported/],
-    ["a scheduler", "process.scheduler", { policy: "SCHED_IDLE" }, /": process\.scheduler: is not supported/],
-    [
-      "an I/O priority",
-      "process.ioPriority",
-      { class: "IOPRIO_CLASS_IDLE" },
-      /": process\.ioPriority: is not supported/,
-    ],
     ["CPU affinity", "process.execCPUAffinity", { initial: "0" }, /": process\.execCPUAffinity: is not supported/],
     ["a mount label", "linux.mountLabel", "x", /": linux\.mountLabel: is not supported/],
     ["Intel RDT", "linux.intelRdt", { closID: "x" }, /": linux\.intelRdt: is not supported/],
-    ["a memory policy", "linux.memoryPolicy", { mode: "MPOL_BIND", nodes: "0" }, /": linux\.memoryPolicy: is not/],
-    ["an execution domain", "linux.personality", { domain: "LINUX32" }, /": linux\.personality: is not supported/],
     ["network devices", "linux.netDevices", { eth0: {} }, /": linux\.netDevices: is not supported/],
     ["a time namespace", "linux.namespaces.5", { type: "time" }, /": linux\.namespaces\[5\]\.type: is not supported/],
     ["clock offsets", "linux.timeOffsets", { boottime: { secs: 1 } }, /": linux\.timeOffsets: is not supported/],
