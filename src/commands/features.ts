@@ -3,12 +3,14 @@ import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../config/rules/memory
 import type {
   MemoryPolicyFlag,
   MemoryPolicyMode,
+  NamespaceType,
   SeccompAction,
   SeccompArch,
   SeccompFlag,
   SeccompOperator,
 } from "../generated/config.js";
 import type { Features } from "../generated/features.js";
+import { NAMESPACE_FLAGS } from "../init/compile-spawn.js";
 import { mountOptionNames } from "../init/mount-options.js";
 import { CAPABILITIES } from "../linux/capabilities.js";
 import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from "../seccomp/vocabulary.js";
@@ -31,7 +33,7 @@ function features(): Features {
     hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
     mountOptions: mountOptionNames(),
     linux: {
-      namespaces: ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
+      namespaces: Object.keys(NAMESPACE_FLAGS).sort() as NamespaceType[],
       capabilities: [...CAPABILITIES],
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {

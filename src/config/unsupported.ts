@@ -18,8 +18,6 @@ export const UNSUPPORTED: Table = {
     execCPUAffinity: "CPU affinity cannot be set yet",
   },
   linux: {
-    namespaces: [{ type: (type) => (type === "time" ? "time namespaces cannot be made yet" : undefined) }],
-    timeOffsets: "time namespaces cannot be made yet",
     netDevices: "network devices cannot be moved yet",
     intelRdt: "Intel RDT cannot be set yet",
     mountLabel: "SELinux labels cannot be set yet",

@@ -11,6 +11,7 @@ import { processIsRunnable } from "./rules/process.js";
 import { cgroupsPathStaysBelow, resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
 import { notificationsAreReceived, seccompIsConsistent } from "./rules/seccomp.js";
 import { sysctlsHaveNamespace } from "./rules/sysctl.js";
+import { timeOffsetsHaveNamespace } from "./rules/time-offsets.js";
 
 /** The rules that a schema cannot say; each throws Failure with the JSON path of what breaks it. */
 const RULES: ((config: Config) => void)[] = [
@@ -21,6 +22,7 @@ const RULES: ((config: Config) => void)[] = [
   annotationsHaveKeys,
   namespacesAreDistinct,
   idMappingsHaveNamespace,
+  timeOffsetsHaveNamespace,
   mountsHaveNamespace,
   hostNamesHaveNamespace,
   mountsAreComplete,

@@ -1,11 +1,12 @@
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook } from "../generated/config.js";
 import type { ExecutableFile } from "../init/compile-spawn.js";
+import { compileInTimeNamespace } from "../init/time-namespace.js";
 import { spawn } from "../launch/spawn.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
+import { close, type Fd, open, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
 import { type Ending, openProcess, pollReadable, waitFor } from "../linux/process.js";
 import { attempt, sys } from "../linux/syscall.js";
 import type { Program } from "../machine/program.js";
@@ -49,14 +50,18 @@ function runHook(from: string, hook: Hook, { state, join, confine, listen, init 
     writeAll(stdin, JSON.stringify(state));
     sys("lseek", stdin, 0, C.SEEK_SET);
     const output = keep(memoryFile("output"));
+    const named = { what: quote(hook.path), from };
+    const time = join?.types.includes("time") ? keep(open(`/proc/${join.pid}/ns/time`, C.O_RDONLY)) : undefined;
+    const executable = time === undefined ? file : compileInTimeNamespace(named, file);
     const pid = spawn({
-      what: quote(hook.path),
-      from,
-      executable: confine?.(hook, from) ?? file,
+      ...named,
+      executable: confine?.(hook, from) ?? executable,
       stdin,
       output,
       ...(listen && { listen }),
-      ...(join !== undefined && { join: { process: keep(openProcess(join.pid)), types: join.types } }),
+      ...(join !== undefined && {
+        join: { process: keep(openProcess(join.pid)), types: join.types, ...(time !== undefined && { time }) },
+      }),
     });
     const ending = waitForHook(pid, hook.timeout, init);
     if (ending === "late") throw new Failure(what, { cause: `not done after ${hook.timeout} s, the hook's timeout` });

@@ -39,7 +39,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     b.about("keep others from tracing init");
     b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
     const user = joined.filter(({ type }) => type === "user");
-    const others = joined.filter(({ type }) => type !== "user" && (joinsUser || type === "pid"));
+    const others = joined.filter(({ type }) => type === "pid" || (joinsUser && type !== "user" && type !== "time"));
     for (const { type, path } of privileged ? [...others, ...user] : [...user, ...others]) {
       const index = namespaces.findIndex((namespace) => namespace.type === type);
       b.about(`join the ${type} namespace of ${JSON.stringify(path)}`, `linux.namespaces[${index}].path`);

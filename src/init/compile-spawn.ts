@@ -18,6 +18,7 @@ export const NAMESPACE_FLAGS: Record<string, string> = {
   pid: "CLONE_NEWPID",
   network: "CLONE_NEWNET",
   cgroup: "CLONE_NEWCGROUP",
+  time: "CLONE_NEWTIME",
 };
 
 /** Compiles becoming root in a user namespace: executing anything as an id that is not mapped loses all capabilities. */

@@ -1,6 +1,8 @@
+import { hasNamespace } from "../config/rules/namespaces.js";
 import { notifies } from "../config/rules/seccomp.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
+import { quote } from "../linux/file.js";
 import type { Program } from "../machine/program.js";
 import { compileSeccomp } from "../seccomp/compile.js";
 import { FLAGS } from "../seccomp/vocabulary.js";
@@ -16,6 +18,7 @@ import { compileRootfs, compileRootMount } from "./rootfs.js";
 import { compileScheduling } from "./scheduling.js";
 import { compileSysctl } from "./sysctl.js";
 import { compileTerminal } from "./terminal.js";
+import { compileTimeEntry, compileTimeNamespace } from "./time-namespace.js";
 
 /** A compiled container. Its steps are numbered through: the launcher's first, then init's. */
 export interface Compiled {
@@ -37,6 +40,7 @@ function compileInit(config: Config, facts: Facts): Program {
   const b = new Builder(needsManyDescriptors(config));
   closeStrangers(b, facts);
   enterCgroups(b, facts);
+  compileTimeNamespace(b, config);
   joinNamespaces(b, config);
   startSession(b, facts);
   compileRootfs(b, config, facts);
@@ -61,10 +65,11 @@ function compileInit(config: Config, facts: Facts): Program {
 export function compileConfinedHook(config: Config, hook: Hook, from: string, facts: Facts): Program {
   const b = new Builder();
   closeStrangers(b, facts);
+  if (hasNamespace(config, "time")) compileTimeEntry(b, { what: quote(hook.path), from });
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
   confine(b, config, process, dropLast);
-  b.about(`exec ${JSON.stringify(hook.path)}`, from);
+  b.about(`exec ${quote(hook.path)}`, from);
   b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
   return b.finish();
 }

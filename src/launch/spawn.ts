@@ -1,5 +1,6 @@
 import { ffi } from "../ffi/driver.js";
 import { compileSpawn, type ExecutableFile, type Named } from "../init/compile-spawn.js";
+import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { close, type Fd, using } from "../linux/file.js";
@@ -23,14 +24,18 @@ export interface Spawn extends Named {
   readonly output: Fd;
   /** Takes the listener of a filter that a compiled program loads, and the process id. Throws Failure. */
   readonly listen?: (listener: Fd, pid: number) => void;
-  /** The process whose namespaces to join, and which, by config name. */
-  readonly join?: { readonly process: Fd; readonly types: readonly string[] };
+  /**
+   * The process whose namespaces to join, and which, by config name; a time namespace as a descriptor, which only a
+   * compiled program can join.
+   */
+  readonly join?: { readonly process: Fd; readonly types: readonly string[]; readonly time?: Fd };
 }
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
 export function spawn({ what, from, executable, stdin, output, listen, join }: Spawn): number {
   const compiled = "parts" in executable ? executable : undefined;
-  const launcher = compileSpawn({ what, from }, "parts" in executable ? "program" : executable, join?.types ?? []);
+  const joined = join?.types.filter((type) => type !== "time") ?? [];
+  const launcher = compileSpawn({ what, from }, "parts" in executable ? "program" : executable, joined);
   const programs = compiled === undefined ? [launcher] : [launcher, compiled];
   const [ours, theirs] = socketPair();
   const pid = new Uint8Array(8);
@@ -76,8 +81,10 @@ export function spawn({ what, from, executable, stdin, output, listen, join }: S
 
   /** The compiled program's file; its report goes where the launcher's goes. */
   function prepare(program: Program): { program: Fd } {
-    sys("fcntl", theirs, C.F_SETFD, 0);
-    const content = elf(program, ffi.arch, { sync: theirs, report: theirs, context: -1 }, stepCount(launcher) + 1);
+    const slots: Record<string, Fd> = { sync: theirs, report: theirs, context: -1 };
+    if (join?.time !== undefined) slots[input.namespace("time")] = join.time;
+    for (const name of Object.keys(slots)) attempt("fcntl", slots[name], C.F_SETFD, 0);
+    const content = elf(program, ffi.arch, slots, stepCount(launcher) + 1);
     const file = createExecutable();
     file.write(content);
     return { program: file.fd };

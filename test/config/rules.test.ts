@@ -34,6 +34,7 @@ const MAPPING = [{ containerID: 0, hostID: 1000, size: 1 }];
 const MAPPINGS = { uidMappings: MAPPING, gidMappings: MAPPING };
 const namespaces = (...types: string[]) => types.map((type) => ({ type }));
 const userNamespace = (part: object) => ({ linux: { namespaces: namespaces("mount", "uts", "user"), ...part } });
+const inTime = (part: object) => ({ linux: { namespaces: namespaces("mount", "uts", "time"), ...part } });
 
 /** Nothing that needs a namespace; `linux` replaces the whole member, since the parts of arrays are not merged. */
 const bare = (part: object) =>
@@ -282,6 +283,36 @@ const CASES: Record<string, Case[]> = {
     {
       bad: userNamespace({ ...MAPPINGS, uidMappings: [{ containerID: 0, hostID: 0, size: 0 }] }),
       message: "linux.uidMappings[0].size: must be at least 1, got 0",
+      good: [],
+    },
+  ],
+  "time offsets": [
+    {
+      bad: { linux: { timeOffsets: { monotonic: { secs: 1 } } } },
+      message: "linux.timeOffsets.monotonic: needs a time namespace",
+      good: [
+        { linux: { timeOffsets: {} } },
+        inTime({ timeOffsets: { monotonic: { secs: -1, nanosecs: 999999999 }, boottime: {} } }),
+      ],
+    },
+    {
+      bad: inTime({ timeOffsets: { boottime: { nanosecs: 1000000000 } } }),
+      message: "linux.timeOffsets.boottime.nanosecs: must be less than 1000000000, got 1000000000",
+      good: [],
+    },
+    {
+      bad: inTime({ timeOffsets: { realtime: { secs: 1 } } }),
+      message: "linux.timeOffsets.realtime: must be one of monotonic, boottime",
+      good: [],
+    },
+    {
+      bad: {
+        linux: {
+          namespaces: [...namespaces("mount", "uts"), { type: "time", path: "/t" }],
+          timeOffsets: { monotonic: {} },
+        },
+      },
+      message: "linux.timeOffsets.monotonic: needs a time namespace that is new: another's clocks are set already",
       good: [],
     },
   ],

@@ -11,8 +11,6 @@ const USES: Record<string, object> = {
   "process.apparmorProfile": { process: { apparmorProfile: "docker-default" } },
   "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
   "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
-  "linux.namespaces[1].type": { linux: { namespaces: [{ type: "mount" }, { type: "time" }] } },
-  "linux.timeOffsets": { linux: { timeOffsets: { monotonic: { secs: 1 } } } },
   "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
   "linux.intelRdt": { linux: { intelRdt: { closID: "a" } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
@@ -43,7 +41,7 @@ test("each row of the table has an example", () => {
 });
 
 test("empty texts, lists and objects stand for unset", () => {
-  const linux = { timeOffsets: {}, netDevices: {}, intelRdt: {}, mountLabel: "" };
+  const linux = { netDevices: {}, intelRdt: {}, mountLabel: "" };
   refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
   refuseUnsupported(withPart({ linux }));
 });

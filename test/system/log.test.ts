@@ -67,5 +67,5 @@ system("version, help and features", (s) => {
   const features = JSON.parse(s.fdrunc(["features"]).succeeds());
   assert.equal(features.ociVersionMin, "1.0.0");
   assert.ok(features.mountOptions.includes("rro"));
-  assert.deepEqual(features.linux.namespaces, ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"]);
+  assert.deepEqual(features.linux.namespaces, ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]);
 });

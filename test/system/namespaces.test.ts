@@ -11,6 +11,7 @@ const FILES: Record<string, string> = {
   mount: "mnt",
   cgroup: "cgroup",
   user: "user",
+  time: "time",
 };
 
 /** The namespaces of a process, by config name. */
@@ -38,7 +39,7 @@ function inUserNamespace(config: FullConfig): void {
 system("a container has the namespaces that the config lists, and the runtime's for the rest", (s) => {
   const outside = namespacesOf("self");
   const lists: NamespaceType[][] = [
-    ["pid", "network", "ipc", "uts", "mount", "cgroup"],
+    ["pid", "network", "ipc", "uts", "mount", "cgroup", "time"],
     ["mount"],
     ["mount", "uts", "pid"],
   ];
