@@ -11,7 +11,11 @@ const SOURCES = ["generate.mjs", "known-properties.mjs", "schemas.mjs", "types.m
 
 /** The generated modules, and the validators that each has: the type checked for, and its schema. */
 const MODULES = {
-  config: { validateConfig: ["Config", "config.schema.json"], validateProcess: ["Process", "process.schema.json"] },
+  config: {
+    validateConfig: ["Config", "config.schema.json"],
+    validateProcess: ["Process", "process.schema.json"],
+    validateResources: ["Resources", "resources.schema.json"],
+  },
   state: { validateState: ["State", "state.schema.json"] },
   features: { validateFeatures: ["Features", "features.schema.json"] },
 };

@@ -5,7 +5,9 @@ import { Failure } from "../linux/failure.js";
 import { attemptWriteFile, close, exists, type Fd, open, readFile } from "../linux/file.js";
 import { attempt, must } from "../linux/syscall.js";
 import { applySettings } from "./apply-settings.js";
+import { completeResources } from "./complete-resources.js";
 import { freeze, isFrozen, thaw } from "./freezer.js";
+import { orRestore } from "./or-restore.js";
 import { refusal } from "./setting.js";
 import { type Controllers, settingsFor } from "./settings.js";
 import { processesIn, removeCgroup } from "./tree.js";
@@ -48,14 +50,14 @@ export class Cgroup {
   }
 
   /**
-   * Changes limits; what the resources do not name stays, devices always.
+   * Changes limits; what the resources do not name stays, devices always: others may have added some since.
    *
-   * @throws Failure by JSON path
+   * @throws Failure by JSON path; then all limits are as they were
    */
   set(resources: Resources): void {
-    const settings = settingsFor(resources, this.controllers);
+    const settings = settingsFor(completeResources(resources, this.paths), this.controllers);
     if (resources.memory?.checkBeforeUpdate) this.#checkMemory(Number(resources.memory.limit ?? 0));
-    applySettings(settings, this.paths);
+    orRestore(settings, this.paths, () => applySettings(settings, this.paths));
   }
 
   /** v1 refuses by itself a limit below what is in use; v2 kills processes until it fits. */

@@ -12,6 +12,7 @@ import { defineRun } from "./run.js";
 import { defineSpec } from "./spec.js";
 import { defineStart } from "./start.js";
 import { defineState } from "./state.js";
+import { defineUpdate } from "./update.js";
 
 /** The commands: what defines each of them in commander's program, in the order of the help. */
 export const COMMANDS: readonly ((program: Command) => void)[] = [
@@ -28,4 +29,5 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   defineSpec,
   defineStart,
   defineState,
+  defineUpdate,
 ];

@@ -1,9 +1,10 @@
-import type { Config } from "../generated/config.js";
-import { validateConfig } from "../generated/validate-config.js";
+import type { Config, Resources } from "../generated/config.js";
+import { validateConfig, validateResources } from "../generated/validate-config.js";
 import { Failure } from "../linux/failure.js";
 import { quote, readFile } from "../linux/file.js";
 import { member, refused, wrong } from "./explain.js";
 import { JsonError, parseJson } from "./json.js";
+import { resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
 import { refuseUnsupported } from "./unsupported.js";
 import { checkRules } from "./validate.js";
 
@@ -19,6 +20,16 @@ export function parseConfig(path: string, text: string): Config {
     checkRules(config);
     refuseUnsupported(config);
   });
+}
+
+/** The resources that `text`, of the file at `path`, holds: linux.resources by itself. Throws as `parseConfig`. */
+export const parseResources = (path: string, text: string): Resources =>
+  parseDocument(path, text, validateResources, checkResources);
+
+/** Checks resources against the specification's further rules. Throws Failure with the path that they have in a config. */
+export function checkResources(resources: Resources): void {
+  resourcesAreInRange({ linux: { resources } });
+  unifiedKeysAreFiles({ linux: { resources } });
 }
 
 /** A JSON document of a type that has a generated validator, checked further by `check`. Throws as `parseConfig`. */

@@ -77,6 +77,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       ownProcesses: config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false,
       hasProcess: config.process !== undefined,
       cgroup: cgroups?.cgroup.paths ?? {},
+      checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
       rest: restOf(compiled),
     };
     directory.save(saved);

@@ -26,6 +26,8 @@ export interface Saved {
   /** Whether there is a program to start. */
   readonly hasProcess: boolean;
   readonly cgroup: CgroupPaths;
+  /** The config's memory.checkBeforeUpdate, which holds for updates that do not say otherwise. */
+  readonly checkMemory: boolean;
   /** The steps that init has yet to make when it waits for `start`, and the number of the first. */
   readonly rest: { readonly first: number; readonly steps: readonly ToldStep[] };
 }

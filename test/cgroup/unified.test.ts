@@ -94,3 +94,49 @@ test("checkBeforeUpdate refuses a limit below what is in use", (t) => {
   cgroup.set({ memory: { limit: 4194304, checkBeforeUpdate: true } });
   cgroup.set({ memory: { limit: -1, checkBeforeUpdate: true } });
 });
+
+test("a period alone keeps the quota, a limit on swap the memory's", (t) => {
+  const hierarchy = fakeHierarchy(t, {
+    "slice/c/cpu.max": "2000 1000\n",
+    "slice/c/memory.max": "1048576\n",
+    "slice/c/memory.swap.max": "max\n",
+  });
+  const directory = `${hierarchy.mountPoint}/slice/c`;
+  const cgroup = new Cgroup({ "": directory });
+  const content = (file: string) => readFileSync(`${directory}/${file}`, "utf8").trim();
+  cgroup.set({ cpu: { period: 50000 } });
+  assert.equal(content("cpu.max"), "2000 50000");
+  writeFileSync(`${directory}/cpu.max`, "max 5000\n");
+  cgroup.set({ cpu: { period: 60000 } });
+  assert.equal(content("cpu.max"), "max 60000");
+  cgroup.set({ memory: { swap: 3145728 } });
+  assert.equal(content("memory.swap.max"), "2097152");
+  assert.equal(content("memory.max"), "1048576");
+  writeFileSync(`${directory}/memory.max`, "max\n");
+  assert.throws(() => cgroup.set({ memory: { swap: 3145728 } }), {
+    message: "linux.resources.memory.swap: needs memory.limit: it is memory and swap together",
+  });
+});
+
+test("a change that fails is taken back", (t) => {
+  const hierarchy = fakeHierarchy(t, {
+    "slice/c/pids.max": "max\n",
+    "slice/c/memory.max": "1048576\n",
+    "slice/c/cpuset.cpus": "\n",
+  });
+  const directory = `${hierarchy.mountPoint}/slice/c`;
+  const content = (file: string) => readFileSync(`${directory}/${file}`, "utf8").trim();
+  const cgroup = new Cgroup({ "": directory });
+  assert.throws(
+    () =>
+      cgroup.set({
+        memory: { limit: 5 },
+        cpu: { cpus: "0" },
+        pids: { limit: 5 },
+        hugepageLimits: [],
+        unified: { "io.none": "1" },
+      }),
+    { message: /^linux\.resources\.unified\["io\.none"\]: write "1" to ".*\/io\.none": no such file/ },
+  );
+  assert.deepEqual(["memory.max", "cpuset.cpus", "pids.max"].map(content), ["1048576", "", "max"]);
+});

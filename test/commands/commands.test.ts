@@ -37,16 +37,29 @@ const EXPECTED: Record<string, string> = {
   spec: "--bundle",
   start: "",
   state: "",
+  update:
+    "--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime " +
+    "--cpuset-cpus --cpuset-mems --kernel-memory --kernel-memory-tcp --memory --cpu-idle --memory-reservation " +
+    "--memory-swap --pids-limit --l3-cache-schema --mem-bw-schema",
 };
 
 test("the commands and their flags are those that callers know", () => {
   const found = flagsByCommand();
   assert.deepEqual(Object.keys(found).toSorted(), Object.keys(EXPECTED).toSorted());
   for (const [name, flags] of Object.entries(EXPECTED)) {
-    const long = found[name].flatMap((text) => text.match(/--[a-z-]+/g) ?? []);
+    const long = found[name].flatMap((text) => text.match(/--[a-z0-9-]+/g) ?? []);
     for (const flag of flags.split(" ").filter(Boolean)) assert.ok(long.includes(flag), `${name} ${flag}`);
   }
-  const short = { create: "-b", run: "-b -d", delete: "-f", kill: "-a", list: "-f -q", ps: "-f", spec: "-b" };
+  const short = {
+    create: "-b",
+    run: "-b -d",
+    delete: "-f",
+    kill: "-a",
+    list: "-f -q",
+    ps: "-f",
+    spec: "-b",
+    update: "-r",
+  };
   for (const [name, letters] of Object.entries(short))
     for (const letter of letters.split(" "))
       assert.ok(

@@ -32,6 +32,7 @@ const SAVED: Saved = {
   hasProcess: true,
   executable: "0:1:2",
   cgroup: {},
+  checkMemory: false,
   rest: { first: 1, steps: [] },
 };
 

@@ -8,7 +8,7 @@ export function cgroupsPathStaysBelow({ linux }: Config): void {
 }
 
 /** config-linux.md, "Control groups": ranges narrower than the integer types. */
-export function resourcesAreInRange({ linux }: Config): void {
+export function resourcesAreInRange({ linux }: Pick<Config, "linux">): void {
   const { memory = {}, cpu = {}, pids, blockIO = {} } = linux?.resources ?? {};
   for (const key of ["limit", "reservation", "swap", "kernel", "kernelTCP"] as const)
     inRange(`memory.${key}`, memory[key], -1);
@@ -29,7 +29,7 @@ function inRange(path: string, value: number | bigint | undefined, min: number, 
 }
 
 /** config-linux.md, "Unified": keys are files of the cgroup's own directory. */
-export function unifiedKeysAreFiles({ linux }: Config): void {
+export function unifiedKeysAreFiles({ linux }: Pick<Config, "linux">): void {
   for (const key of Object.keys(linux?.resources?.unified ?? {}))
     if (key === "" || key === "." || key === ".." || key.includes("/"))
       throw wrong(member("linux.resources.unified", key), "must be a file name");
