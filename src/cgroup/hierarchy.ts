@@ -72,13 +72,19 @@ export const isUnified = (hierarchies: readonly Hierarchy[]): boolean =>
   hierarchies.some(({ version }) => version === 2);
 
 /** The directory of this process's own cgroup. Throws Failure where the mount does not show it. */
-export function ownDirectory({ mountPoint, root, ownPath }: Hierarchy): string {
+export function ownDirectory(hierarchy: Hierarchy): string {
+  const directory = visibleDirectory(hierarchy);
+  if (directory !== undefined) return directory;
+  const { ownPath, mountPoint } = hierarchy;
+  throw new Failure(`the runtime's own cgroup "${ownPath}" is not visible below "${mountPoint}"`, {
+    hint: "give an absolute cgroupsPath",
+  });
+}
+
+/** The directory of this process's own cgroup, or undefined where the mount does not show it. */
+export function visibleDirectory({ mountPoint, root, ownPath }: Hierarchy): string | undefined {
   const prefix = root === "/" ? "" : root;
-  if ((ownPath !== prefix && !ownPath.startsWith(`${prefix}/`)) || ownPath.startsWith("/..")) {
-    throw new Failure(`the runtime's own cgroup "${ownPath}" is not visible below "${mountPoint}"`, {
-      hint: "give an absolute cgroupsPath",
-    });
-  }
+  if ((ownPath !== prefix && !ownPath.startsWith(`${prefix}/`)) || ownPath.startsWith("/..")) return undefined;
   const below = ownPath.slice(prefix.length);
   return below === "/" ? mountPoint : mountPoint + below;
 }

@@ -5,7 +5,7 @@ import { ENOENT } from "../linux/errno.js";
 import { attempt } from "../linux/syscall.js";
 import { availableControllers, Cgroup, type CgroupPaths } from "./cgroup.js";
 import { type DevicePolicy, devicePolicy } from "./device-policy.js";
-import { type Hierarchy, keysOf } from "./hierarchy.js";
+import { type Hierarchy, keysOf, visibleDirectory } from "./hierarchy.js";
 import { cgroupDirectory, cgroupLocation, parentOf } from "./location.js";
 import { refusal } from "./setting.js";
 import { type Controllers, type PlacedSetting, settingsFor } from "./settings.js";
@@ -28,6 +28,8 @@ export interface CgroupPlan {
   /** The cgroups, by their paths; they need not exist yet. */
   cgroup: Cgroup;
   places: { hierarchy: Hierarchy; directory: string }[];
+  /** All that are mounted. */
+  hierarchies: readonly Hierarchy[];
   settings: PlacedSetting[];
   /** Absent where the runtime has no rights over devices. */
   devices?: DevicePolicy;
@@ -47,13 +49,17 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
   const controllers = controllersOf(hierarchies);
   const settings = settingsFor(resources, controllers);
   const inV2 = !controllers.v1.includes("devices") || settings.some(({ cgroup }) => cgroup === "");
+  // Without rights, a place that nobody asked for may be gone without.
+  const optional = rootless && !cgroupsPath;
   const places = hierarchies
-    .filter(({ version }) => version === 1 || inV2)
+    .filter(
+      (hierarchy) => (hierarchy.version === 1 || inV2) && !(optional && visibleDirectory(hierarchy) === undefined),
+    )
     .map((hierarchy) => ({ hierarchy, directory: cgroupDirectory(hierarchy, location) }))
-    .filter(({ directory }) => !rootless || cgroupsPath || mayMake(directory));
+    .filter(({ hierarchy, directory }) => !optional || mayMake(hierarchy, directory));
   const paths: Record<string, string> = {};
   for (const { hierarchy, directory } of places) for (const key of keysOf(hierarchy)) paths[key] = directory;
-  const plan = { cgroup: new Cgroup(paths), places, settings: settable(settings, paths), controllers };
+  const plan = { cgroup: new Cgroup(paths), places, hierarchies, settings: settable(settings, paths), controllers };
   if (rootless) return plan;
   if (paths.devices === undefined && paths[""] === undefined) {
     throw refusal("devices", "no cgroup hierarchy that controls devices is mounted");
@@ -74,19 +80,24 @@ function controllersOf(hierarchies: readonly Hierarchy[]): Controllers {
   };
 }
 
-/** Whether this process may make a directory: whether it may write to what exists on the way there. */
-function mayMake(directory: string): boolean {
+/**
+ * Whether this process may make a cgroup: whether it may write to what exists on the way there; in v2 also whether it
+ * may move processes from its own cgroup, which lies below that too (cgroups(7), "Delegation containment rules").
+ */
+function mayMake({ version }: Hierarchy, directory: string): boolean {
   for (let path = directory; path !== ""; path = parentOf(path)) {
-    const result = attempt("faccessat2", C.AT_FDCWD, cstring(path), C.W_OK, C.AT_EACCESS);
-    if (result !== -ENOENT) return result === 0;
+    const result = mayWrite(path);
+    if (result !== -ENOENT) return result === 0 && (version === 1 || mayWrite(`${path}/cgroup.procs`) === 0);
   }
   return false;
 }
+
+const mayWrite = (path: string): number => attempt("faccessat2", C.AT_FDCWD, cstring(path), C.W_OK, C.AT_EACCESS);
 
 /** The settings whose cgroups are there; a limit is not dropped because its cgroup is not. */
 const settable = (settings: readonly PlacedSetting[], paths: CgroupPaths): PlacedSetting[] =>
   settings.filter(({ property, cgroup, otherwise }) => {
     if (paths[cgroup] !== undefined) return true;
     if (otherwise === "nothing") return false;
-    throw refusal(property, "this user may not make the cgroup for it");
+    throw refusal(property, "the container could not join or create cgroup: this user may not make the cgroup for it");
   });

@@ -48,6 +48,7 @@ export function createOptions(globals: Globals, id: string, flags: CreateFlags, 
   const { bundle, config, consoleSocket, pidFile, preserveFds, newKeyring, pivot, pidfdSocket, failStep } = flags;
   return {
     root: globals.root,
+    rootless: globals.rootless,
     warn: globals.warn,
     id,
     bundle,

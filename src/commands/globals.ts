@@ -4,6 +4,7 @@ import { ffi } from "../ffi/driver.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { open, quote, using, writeAll } from "../linux/file.js";
+import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
 import { printError } from "./print.js";
 
@@ -24,6 +25,11 @@ export function defineGlobals(program: Command): void {
     .option("--log <file>", "write the log to a file")
     .addOption(new Option("--log-format <format>", "the log's format").choices(["text", "json"]).default("text"))
     .option("--root <directory>", "where the state of containers is kept (a tmpfs, best)")
+    .addOption(
+      new Option("--rootless <when>", "whether to do without the cgroups that the caller may not make")
+        .choices(["true", "false", "auto"])
+        .default("auto"),
+    )
     .option("--systemd-cgroup", "let systemd manage cgroups")
     .addOption(
       new Option("--cgroup-manager <manager>", "what manages cgroups")
@@ -34,7 +40,7 @@ export function defineGlobals(program: Command): void {
 
 /** The values of the options that all commands have. */
 export function globalsOf(program: Command): Globals {
-  const { debug, log, logFormat, root, systemdCgroup, cgroupManager } = program.opts();
+  const { debug, log, logFormat, root, rootless, systemdCgroup, cgroupManager } = program.opts();
   const write = (level: Level, message: string) => {
     if (log === undefined || (level === "debug" && !debug)) return;
     const line = formatLine(logFormat, level, message);
@@ -51,6 +57,9 @@ export function globalsOf(program: Command): Globals {
     warn: (message) => {
       write("warning", message);
       if (debug || log === undefined) printError(`fdrunc: warning: ${message}\n`);
+    },
+    get rootless() {
+      return rootless === "auto" ? hasNoRights() : rootless === "true";
     },
     get cgroupManager() {
       if (systemdCgroup || cgroupManager === "systemd")
@@ -70,8 +79,17 @@ const formatLine = (format: string, level: Level, message: string): string => {
     : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`;
 };
 
+/** Whether the caller is not root, or root only in a user namespace. */
+const hasNoRights = (): boolean => sys("geteuid") !== 0 || inUserNamespace();
+
+const variable = (name: string): string | undefined =>
+  ffi.environ.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+
+/** As runc has it: who is root in a user namespace may still be called by the name of the user that made that. */
 function defaultRoot(): string {
-  if (sys("geteuid") === 0) return "/run/fdrunc";
-  const directory = ffi.environ.find((entry) => entry.startsWith("XDG_RUNTIME_DIR="))?.slice(16);
-  return `${directory || `/tmp/fdrunc-${sys("geteuid")}`}/fdrunc`;
+  const uid = sys("geteuid");
+  const isOrdinary = uid !== 0 || (inUserNamespace() && variable("USER") !== "root");
+  const directory = isOrdinary ? variable("XDG_RUNTIME_DIR") : undefined;
+  if (directory) return `${directory}/fdrunc`;
+  return uid === 0 ? "/run/fdrunc" : `/tmp/fdrunc-${uid}`;
 }

@@ -12,6 +12,8 @@ import { VERSION } from "./version.js";
 const PROGRAM = new Command("fdrunc")
   .description("OCI container runtime: runs bundles by compiled system call programs")
   .exitOverride()
+  // "--rootless" is one thing before a command's name and another behind it.
+  .enablePositionalOptions()
   .configureOutput({ writeOut: print, writeErr: () => {} })
   .version(VERSION, "-v, --version", "print the version");
 defineGlobals(PROGRAM);

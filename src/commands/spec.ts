@@ -1,19 +1,22 @@
 import type { Command } from "commander";
 import { defaultConfig } from "../config/defaults.js";
+import { rootless } from "../config/rootless.js";
 import { C } from "../linux/constants.js";
 import { EEXIST } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { open, quote, using, writeAll } from "../linux/file.js";
-import { SyscallError } from "../linux/syscall.js";
+import { SyscallError, sys } from "../linux/syscall.js";
 
 export function defineSpec(program: Command): void {
   program
     .command("spec")
     .description("write a config.json to start from")
     .option("-b, --bundle <directory>", "where to write it", ".")
-    .action(({ bundle }: { bundle: string }) => {
-      const path = `${bundle}/config.json`;
-      const text = `${JSON.stringify(defaultConfig(), null, "\t")}\n`;
+    .option("--rootless", "one that the calling user can run without being root")
+    .action((options: { bundle: string; rootless?: boolean }) => {
+      const path = `${options.bundle}/config.json`;
+      const config = options.rootless ? rootless(defaultConfig(), sys("geteuid"), sys("getegid")) : defaultConfig();
+      const text = `${JSON.stringify(config, null, "\t")}\n`;
       try {
         using(open(path, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o666), (fd) => writeAll(fd, text));
       } catch (error) {

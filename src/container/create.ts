@@ -1,12 +1,13 @@
 import { makeCgroup } from "../cgroup/make-cgroup.js";
-import { hasNamespace } from "../config/rules/namespaces.js";
+import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
 import { hasCreateHooks } from "../init/rootfs.js";
 import { isScheduledByRuntime } from "../init/scheduling.js";
+import { writeIdMaps } from "../launch/id-maps.js";
 import type { Init } from "../launch/init.js";
-import { launch, writeIdMaps } from "../launch/launch.js";
+import { launch } from "../launch/launch.js";
 import { C } from "../linux/constants.js";
 import { copyUp } from "../linux/copy-up.js";
 import { Failure } from "../linux/failure.js";
@@ -47,7 +48,8 @@ const WAITING = "accept4";
  * @param meanwhile what else there is to do: it is done while init works
  */
 export function create(options: CreateOptions, meanwhile?: () => void): Created {
-  const { config, text, bundle, rootfs, cgroups, compiled } = plan(options);
+  const { config, text, bundle, rootfs, facts, cgroups, compiled } = plan(options);
+  requireRights(config);
   requireConsole(config, options);
   requirePreserved(options.preserveFds);
   requireAgent(config);
@@ -74,7 +76,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       annotations: config.annotations ?? {},
       hooks: config.hooks ?? {},
       ready: false,
-      ownProcesses: config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false,
+      ownProcesses: makesNamespace(config, "pid"),
       hasProcess: config.process !== undefined,
       cgroup: cgroups?.cgroup.paths ?? {},
       checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
@@ -92,7 +94,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     }
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
-    const mounts = detachedMounts(config, bundle);
+    const mounts = detachedMounts(config, facts);
     for (const name in mounts) inputs[name] = keep(mounts[name]);
     if (options.consoleSocket !== undefined)
       inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));
@@ -118,7 +120,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     };
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) directory.save(saved);
-    if (makesUserNamespace(config)) writeIdMaps(init.pid, config);
+    if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
     meanwhile?.();
     const terminal = converse(init, config, saved);
@@ -149,6 +151,15 @@ function requirePreserved(count: number): void {
       throw new Failure(`--preserve-fds ${count}`, { cause: `descriptor ${fd} is not open` });
 }
 
+/** Who has no rights has them all in a user namespace. */
+function requireRights(config: Config): void {
+  if (sys("geteuid") === 0 || hasNamespace(config, "user")) return;
+  throw new Failure("linux.namespaces", {
+    cause: "a rootless container requires user namespaces: there is none in the config, and the caller is not root",
+    hint: "`fdrunc spec --rootless` writes a config.json that has one",
+  });
+}
+
 /** A terminal goes to a socket or, in the foreground, to the command itself; a socket needs a terminal. */
 function requireConsole({ process }: Config, { consoleSocket, foreground }: CreateOptions): void {
   if (process?.terminal && consoleSocket === undefined && !foreground)
@@ -156,9 +167,6 @@ function requireConsole({ process }: Config, { consoleSocket, foreground }: Crea
   if (!process?.terminal && consoleSocket !== undefined)
     throw new Failure("--console-socket", { cause: "process.terminal is not set" });
 }
-
-const makesUserNamespace = ({ linux }: Config): boolean =>
-  linux?.namespaces?.some(({ type, path }) => type === "user" && !path) ?? false;
 
 /** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
 function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
@@ -176,9 +184,7 @@ function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
         copyFrom = said.fd;
         break;
       case "copy-up-target":
-        copyUp(copyFrom as Fd, said.fd as Fd);
-        close(copyFrom as Fd);
-        close(said.fd as Fd);
+        copyContents(copyFrom as Fd, said.fd as Fd);
         init.go();
         break;
       case "mounted":
@@ -191,6 +197,19 @@ function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
       case "ready":
         return terminal;
     }
+  }
+}
+
+/** Fills a tmpfs with what lies below it. */
+function copyContents(from: Fd, to: Fd): void {
+  try {
+    copyUp(from, to);
+  } catch (cause) {
+    const hint = sys("geteuid") === 0 ? undefined : "an ordinary user can only copy files that belong to that user";
+    throw new Failure("mounts with option tmpcopyup: copy what lies below", { cause, ...(hint && { hint }) });
+  } finally {
+    close(from);
+    close(to);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Config, Mount } from "../generated/config.js";
-import { input } from "../init/facts.js";
+import { type Facts, input } from "../init/facts.js";
 import { type MountOptions, parseMountOptions } from "../init/mount-options.js";
 import { isIdMapped, isMadeByRuntime } from "../init/mounts.js";
 import { surroundingPropagation } from "../init/rootfs.js";
@@ -15,13 +15,13 @@ import { attempt, must } from "../linux/syscall.js";
  * namespace of its own, may not: map ids that belong to the host, and look for a source where only the host's root may.
  * Throws Failure.
  */
-export function detachedMounts(config: Config, bundle: string): Record<string, Fd> {
+export function detachedMounts(config: Config, facts: Facts): Record<string, Fd> {
   const made: Record<string, Fd> = {};
   try {
     config.mounts?.forEach((mount, index) => {
       const options = parseMountOptions(mount.options);
-      if (!isMadeByRuntime(mount, options, config)) return;
-      const source = mount.source?.startsWith("/") ? mount.source : `${bundle}/${mount.source ?? ""}`;
+      if (!isMadeByRuntime(mount, options, facts)) return;
+      const source = mount.source?.startsWith("/") ? mount.source : `${facts.bundle}/${mount.source ?? ""}`;
       const isMapped = isIdMapped(mount, options);
       try {
         const fd = cloneTree(source, options);
@@ -33,7 +33,11 @@ export function detachedMounts(config: Config, bundle: string): Record<string, F
         const what = `mounts[${index}]: ${isMapped ? "map the ids of" : "bind"} ${quote(source)}`;
         throw new Failure(what, {
           cause,
-          ...(isMapped && { hint: "can its file system be mounted with mapped ids?" }),
+          ...(isMapped && {
+            hint: facts.makesMounts
+              ? "can its file system be mounted with mapped ids?"
+              : "it takes root to map ids of mounts",
+          }),
         });
       }
     });

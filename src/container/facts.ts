@@ -1,10 +1,13 @@
 import type { Config } from "../generated/config.js";
 import type { CgroupFacts, Facts } from "../init/facts.js";
+import { cstring } from "../linux/bytes.js";
 import { permittedCapabilities } from "../linux/capabilities.js";
+import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { isDirectory, quote, stat } from "../linux/file.js";
+import { close, isDirectory, quote, stat } from "../linux/file.js";
+import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { mountLines, parseMount } from "../linux/mount-info.js";
-import { sys } from "../linux/syscall.js";
+import { attempt, sys } from "../linux/syscall.js";
 import { homeOf } from "./home.js";
 import type { CreateOptions } from "./options.js";
 
@@ -24,8 +27,9 @@ export function gatherFacts(
   if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
   const namespaces = config.linux?.namespaces ?? [];
   const privileged = sys("geteuid") === 0;
+  const hasUserNamespace = namespaces.some(({ type }) => type === "user");
   // Whoever enters a user namespace has all capabilities in it. Without one, an ordinary user sees root's plan.
-  const permitsAll = !privileged || namespaces.some(({ type }) => type === "user");
+  const permitsAll = !privileged || hasUserNamespace;
   const shares = config.linux?.rootfsPropagation?.endsWith("shared") ?? false;
   return {
     id: options.id,
@@ -33,6 +37,8 @@ export function gatherFacts(
     rootfs,
     preserveFds: options.preserveFds,
     privileged,
+    userNamespace: hasUserNamespace || inUserNamespace(),
+    makesMounts: hasUserNamespace && mayMakeMounts(),
     newKeyring: options.newKeyring,
     permitted: permitsAll ? ALL_CAPABILITIES : permittedCapabilities(),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
@@ -40,6 +46,13 @@ export function gatherFacts(
     ...(!options.pivot && { kernelMounts: kernelMounts() }),
     ...(shares && { parentMount: parentMountOf(rootfs) }),
   };
+}
+
+/** Whether this process has rights over its mount namespace: tried on a mount that is attached nowhere. open_tree(2) */
+function mayMakeMounts(): boolean {
+  const fd = attempt("open_tree", C.AT_FDCWD, cstring("/"), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
 }
 
 /** The mount points of proc and sysfs, latest first. */

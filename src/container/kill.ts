@@ -5,6 +5,7 @@ import { SIGKILL } from "../linux/signals.js";
 import { sys } from "../linux/syscall.js";
 import type { GlobalOptions } from "./options.js";
 import { withProcess } from "./recorded-process.js";
+import type { Saved } from "./saved.js";
 import { StateDirectory } from "./state-directory.js";
 import { statusOf } from "./status.js";
 
@@ -22,8 +23,7 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
       cause: `container not running (its status is ${status})`,
     });
   }
-  // Where init is not the first of its process id namespace, its death takes nobody along.
-  if (!alive || all || (signal === SIGKILL && !saved.ownProcesses)) {
+  if (!alive || wantsAll(saved, signal, all)) {
     processes.signalAll(signal);
     return;
   }
@@ -32,3 +32,7 @@ export function kill({ root }: GlobalOptions, id: string, signal: number, all: b
   // In v1 even a killed process has to go on to end.
   if (status === "paused" && signal === SIGKILL) processes.thaw();
 }
+
+/** Where init is not the first of its process id namespace, its death takes nobody along. Without cgroups only init is known. */
+const wantsAll = ({ ownProcesses, cgroup }: Saved, signal: number, all: boolean): boolean =>
+  (all || (signal === SIGKILL && !ownProcesses)) && Object.keys(cgroup).length > 0;

@@ -4,6 +4,8 @@ import type { Fault } from "../init/fault.js";
 export interface GlobalOptions {
   /** The directory below which the containers' own directories lie. */
   readonly root: string;
+  /** Whether the caller has no rights over the host's cgroups: then a container does without those it may not make. */
+  readonly rootless: boolean;
   /** Takes what is worth knowing and is no error. */
   readonly warn: (message: string) => void;
 }

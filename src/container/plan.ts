@@ -2,6 +2,7 @@ import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
 import { parseConfig } from "../config/load.js";
 import type { Config } from "../generated/config.js";
 import { type Compiled, compile } from "../init/compile.js";
+import type { Facts } from "../init/facts.js";
 import { withFault } from "../init/fault.js";
 import { readFile } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
@@ -17,6 +18,7 @@ export interface Plan {
   /** Absolute paths. */
   readonly bundle: string;
   readonly rootfs: string;
+  readonly facts: Facts;
   readonly cgroups: CgroupPlan | undefined;
   readonly compiled: Compiled;
 }
@@ -28,13 +30,14 @@ export function plan(options: CreateOptions): Plan {
   const text = readFile(file);
   const config = parseConfig(file, text);
   const cgroups = planCgroups(config, options);
-  const facts = gatherFacts(config, options, bundle, cgroupFacts(cgroups));
+  const facts = gatherFacts(config, options, bundle, cgroupFacts(config, cgroups));
   const compiled = compile(config, facts);
   return {
     config,
     text,
     bundle,
     rootfs: facts.rootfs,
+    facts,
     cgroups,
     compiled: options.fault === undefined ? compiled : withFault(compiled, options.fault),
   };

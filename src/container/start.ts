@@ -77,8 +77,7 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
 
 /** The config as it was when the container was created. */
 function configOf(directory: StateDirectory): Config {
-  const file = `${directory.path}/${CONFIG}`;
-  return parseConfig(file, readFile(file));
+  return parseConfig(`${directory.path}/${CONFIG}`, readFile(CONFIG, directory.fd));
 }
 
 /** Hands the listener of the filter that init has loaded to who decides on its system calls. */

@@ -4,7 +4,9 @@ import { Failure } from "../linux/failure.js";
 import {
   close,
   type Fd,
+  fstat,
   listDirectory,
+  lstat,
   mkdir,
   mkdirAll,
   open,
@@ -13,6 +15,7 @@ import {
   readFile,
   removeTree,
   replaceFile,
+  type Stat,
   stat,
   using,
   writeAll,
@@ -39,7 +42,9 @@ export class StateDirectory {
   static create(root: string, id: string): StateDirectory {
     checkId(id);
     const path = `${root}/${id}`;
-    mkdirAll(root, 0o711);
+    // With the sticky bit it stays in $XDG_RUNTIME_DIR for as long as that does (XDG Base Directory Specification).
+    mkdirAll(root, 0o1700);
+    for (const status of [stat(root), lstat(root)]) if (status !== undefined) requireOwn(root, status);
     try {
       mkdir(path, 0o700);
     } catch (error) {
@@ -49,9 +54,7 @@ export class StateDirectory {
         });
       throw error;
     }
-    const directory = new StateDirectory(id, path, open(path, C.O_RDONLY | C.O_DIRECTORY));
-    directory.lock();
-    return directory;
+    return StateDirectory.#at(path, id).lock();
   }
 
   /** Opens a container's directory. Throws Failure where there is none. */
@@ -59,9 +62,21 @@ export class StateDirectory {
     checkId(id);
     const path = `${root}/${id}`;
     try {
-      return new StateDirectory(id, path, open(path, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW));
+      return StateDirectory.#at(path, id);
     } catch (error) {
       if (error instanceof SyscallError && error.errno === ENOENT) throw new NoContainer(id);
+      throw error;
+    }
+  }
+
+  /** What others have made is not trusted: its hooks would run with the caller's rights. */
+  static #at(path: string, id: string): StateDirectory {
+    const fd = open(path, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW);
+    try {
+      requireOwn(path, fstat(fd));
+      return new StateDirectory(id, path, fd);
+    } catch (error) {
+      close(fd);
       throw error;
     }
   }
@@ -115,6 +130,12 @@ export class StateDirectory {
   close(): void {
     close(this.fd);
   }
+}
+
+/** Root may do anything anyway; whatever belongs to anybody else may be meant to mislead. */
+function requireOwn(path: string, { uid }: Stat): void {
+  if (uid !== sys("geteuid") && uid !== 0)
+    throw new Failure(quote(path), { cause: `belongs to user ${uid}`, hint: "only that user has containers there" });
 }
 
 /** No container of this id. Callers look for "does not exist". */

@@ -9,7 +9,7 @@ export interface Saying {
   readonly hint?: Hint | undefined;
 }
 
-type CallOptions = Pick<Call, "into" | "on" | "zero" | "then">;
+export type CallOptions = Pick<Call, "into" | "on" | "zero" | "then">;
 
 /** Builds a program step by step. What the steps say is set once for each group of them by `about`. */
 export class Builder {

@@ -3,6 +3,7 @@ import { DEFAULT_DEVICES } from "../linux/default-devices.js";
 import { quote } from "../linux/file.js";
 import type { Label } from "../machine/program.js";
 import { AT_FDCWD, type Builder, flags, slot, text } from "./builder.js";
+import type { Facts } from "./facts.js";
 import { attach, cleanPath, components, inRoot, makeDirectories } from "./target.js";
 
 /** A device file to make; `mode` without the type. */
@@ -38,7 +39,7 @@ const LINKS: [name: string, to: string][] = [
 const TYPES: Record<string, string> = { c: "S_IFCHR", u: "S_IFCHR", b: "S_IFBLK", p: "S_IFIFO" };
 
 /** Compiles the default and the configured devices, and the links in /dev. Slot `root` holds the root file system. */
-export function compileDevices(b: Builder, config: Config): void {
+export function compileDevices(b: Builder, config: Config, { userNamespace }: Facts): void {
   const configured = (config.linux?.devices ?? []).map((device, i) => ({
     path: device.path,
     type: device.type,
@@ -50,8 +51,6 @@ export function compileDevices(b: Builder, config: Config): void {
     from: `linux.devices[${i}]`,
   }));
   const own = new Set(configured.map(({ path }) => path));
-  // A device number's file cannot be made in a user namespace: there the host's own file is bound.
-  const inUserNamespace = config.linux?.namespaces?.some(({ type }) => type === "user") ?? false;
   // In a /dev that was just made nothing lies in the way.
   const fresh = config.mounts?.some(
     ({ destination, type, options }) => destination === "/dev" && type === "tmpfs" && !options?.includes("tmpcopyup"),
@@ -62,7 +61,8 @@ export function compileDevices(b: Builder, config: Config): void {
   makeDirectories(b, ["dev"], "dev");
   for (const device of [...DEFAULTS.filter(({ path }) => !own.has(path) && !mounted.has(path)), ...configured]) {
     b.about(`make device ${quote(device.path)}`, device.from);
-    if (inUserNamespace) bindDevice(b, device);
+    // A device number's file cannot be made in a user namespace: there the host's own file is bound.
+    if (userNamespace && device.type !== "p") bindDevice(b, device);
     else makeDevice(b, device, fresh === true && !own.has(device.path));
   }
   for (const [name, to] of LINKS) {

@@ -8,6 +8,10 @@ export interface Facts {
   readonly preserveFds: number;
   /** Whether the runtime is privileged outside of a user namespace that is joined: then that one is joined last. */
   readonly privileged: boolean;
+  /** Whether init is in a user namespace, its own or the runtime's: the host's devices are not made there but bound. */
+  readonly userNamespace: boolean;
+  /** Whether the runtime may make mounts for an init in a user namespace of its own; else init makes them all. */
+  readonly makesMounts: boolean;
   /** Whether init gets a session keyring of its own. */
   readonly newKeyring: boolean;
   /** The capabilities that init has, a bit each: more cannot be granted. */
@@ -33,8 +37,9 @@ export interface CgroupFacts {
     readonly directory: string;
     /** Its mount options: controllers, or "name=systemd". */
     readonly options: readonly string[];
-    /** The container's cgroup in it, an absolute path on the host. */
+    /** The container's cgroup in it, an absolute path on the host; the runtime's where the container has none. */
     readonly path: string;
+    readonly own: boolean;
   }[];
 }
 

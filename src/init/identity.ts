@@ -55,13 +55,19 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
   });
 
   if (!hasNamespace(config, "user")) compileLimits(b, process);
-  b.about(`become user ${uid}, group ${gid}`, "process.user");
+  const hints = {
+    EINVAL: "are all of these ids mapped by linux.uidMappings and linux.gidMappings?",
+    EPERM: "additional groups take a linux.gidMappings that newgidmap writes, of more than the user's own group",
+  };
+  b.about(`become user ${uid}, group ${gid}`, "process.user", facts.userNamespace ? hints : undefined);
   b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
   const groups = new Uint8Array(additionalGids.length * 4);
   additionalGids.forEach((id, i) => {
     new DataView(groups.buffer).setUint32(i * 4, id, true);
   });
-  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }]);
+  // Where a user has mapped but the own group, the kernel refuses to change the others (user_namespaces(7)).
+  const refused = facts.userNamespace && additionalGids.length === 0 ? ({ on: { EPERM: "next" } } as const) : {};
+  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }], refused);
   b.call("setresgid", [gid, gid, gid]);
   b.call("setresuid", [uid, uid, uid]);
   b.call("prctl", [flags("PR_SET_KEEPCAPS"), 0]);

@@ -1,11 +1,10 @@
-import { hasNamespace } from "../config/rules/namespaces.js";
+import { makesNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import type { Value } from "../machine/program.js";
+import type { Hint, Label, Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
-import type { Facts } from "./facts.js";
-import { input } from "./facts.js";
+import { type CgroupFacts, type Facts, input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
 import { type Attributes, type MountOptions, parseMountOptions } from "./mount-options.js";
 import { attach, cleanPath, components, inRoot, makeDirectories, makeFile, setAttributes } from "./target.js";
@@ -16,10 +15,10 @@ export function compileMounts(b: Builder, config: Config, facts: Facts): void {
     const options = parseMountOptions(mount.options);
     const job: Job = { mount, options, index, path: components(mount.destination), from: `mounts[${index}]` };
     checkDestination(job);
-    if (options.keywords.has("remount")) remount(b, job);
-    else if (isBind(mount, options)) bind(b, job, config, facts);
+    if (options.keywords.has("remount")) remount(b, job, facts);
+    else if (isBind(mount, options)) bind(b, job, facts);
     else if (mount.type === "cgroup") cgroup(b, job, config, facts);
-    else fileSystem(b, job);
+    else fileSystem(b, job, config, facts);
   });
 }
 
@@ -53,12 +52,18 @@ function checkDestination({ mount, path, from, options }: Job): void {
     refuse("lies inside /proc, where only binds over a few known files are allowed");
 }
 
+/** Why a file system may not be made in a user namespace. */
+const HINTS: Record<string, Hint> = {
+  proc: { EPERM: "in a user namespace this takes a procfs outside of it with nothing mounted over parts of it" },
+  mqueue: { EPERM: "in a user namespace this takes a new ipc namespace" },
+};
+
 /** A file system of its own, by fsopen(2). */
-function fileSystem(b: Builder, job: Job): void {
+function fileSystem(b: Builder, job: Job, config: Config, facts: Facts): void {
   const { mount, options } = job;
   const type = mount.type ?? "";
   if (type === "") throw new Failure(`${job.from}.type: missing`, { cause: "only a bind mount goes without" });
-  b.about(`mount ${type} on ${quote(mount.destination)}`, job.from);
+  b.about(`mount ${type} on ${quote(mount.destination)}`, job.from, facts.userNamespace ? HINTS[type] : undefined);
   // /proc and /sys that are links in the image would send what is written to them elsewhere.
   const resolve = type === "proc" || type === "sysfs" ? "RESOLVE_NO_SYMLINKS" : "";
   openDirectory(b, job.path, resolve);
@@ -68,7 +73,20 @@ function fileSystem(b: Builder, job: Job): void {
   const attributes = new Set(options.all.set);
   // What is still to be written to becomes read-only last.
   const sealed = (keepsMode || copiesUp) && attributes.delete("MOUNT_ATTR_RDONLY");
-  createFileSystem(b, type, mount.source ?? type, options.data, attributes, slotName);
+  const source = mount.source ?? type;
+  const stands = facts.userNamespace ? standIn(type, config) : undefined;
+  if (stands === undefined)
+    createFileSystem(b, type, source, dataFor(type, options.data, config), attributes, slotName);
+  else {
+    const [denied, made] = [b.label(), b.label()];
+    createFileSystem(b, type, source, options.data, attributes, slotName, denied);
+    b.jump(made);
+    b.bind(denied);
+    const all = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_RECURSIVE");
+    b.call("open_tree", [AT_FDCWD, text(stands), all], { into: slotName });
+    setAttributes(b, slotName, { set: attributes, recursive: true });
+    b.bind(made);
+  }
   if (keepsMode) {
     // As mount(8) has it by convention of the other runtimes: the directory's permissions stay.
     const status = b.buffer("status", 256);
@@ -80,6 +98,23 @@ function fileSystem(b: Builder, job: Job): void {
   if (sealed) setAttributes(b, slotName, { set: ["MOUNT_ATTR_RDONLY"] });
   attach(b, slotName, "target");
   finish(b, job, slotName);
+}
+
+/**
+ * What of the host's stands in for a file system that may not be made in a user namespace, since the network or process
+ * id namespace that it would show belongs to the host's: then it shows the same.
+ */
+function standIn(type: string, config: Config): string | undefined {
+  if (type === "sysfs") return "/sys";
+  return type === "proc" && !makesNamespace(config, "pid") ? "/proc" : undefined;
+}
+
+/** A file system's options, without the group of terminals where no such group is mapped: it is of no use there. */
+function dataFor(type: string, data: readonly string[], { linux }: Config): readonly string[] {
+  const gids = linux?.gidMappings ?? [];
+  if (type !== "devpts" || gids.length === 0) return data;
+  const isMapped = (id: number) => gids.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+  return data.filter((option) => !option.startsWith("gid=") || isMapped(Number(option.slice(4))));
 }
 
 /** Opens a directory inside the root as slot `target`, and makes it where it is missing. */
@@ -99,7 +134,11 @@ const SET_STRING = flags("FSCONFIG_SET_STRING");
 const SET_FLAG = flags("FSCONFIG_SET_FLAG");
 const CMD_CREATE = flags("FSCONFIG_CMD_CREATE");
 
-/** Creates a file system with its options and leaves it, attached nowhere, in a slot. */
+/**
+ * Creates a file system with its options and leaves it, attached nowhere, in a slot.
+ *
+ * @param denied where to go on if it may not be made
+ */
 export function createFileSystem(
   b: Builder,
   type: string,
@@ -107,10 +146,12 @@ export function createFileSystem(
   options: readonly string[],
   attributes: Iterable<string>,
   into: string,
+  denied?: Label,
 ): void {
   const context = slot("context");
   const names = [...attributes];
-  b.call("fsopen", [text(type), flags("FSOPEN_CLOEXEC")], { into: "context" });
+  const orDenied = denied && { on: { EPERM: denied } };
+  b.call("fsopen", [text(type), flags("FSOPEN_CLOEXEC")], { into: "context", ...orDenied });
   b.call("fsconfig", [context, SET_STRING, text("source"), text(source), 0]);
   if (names.includes("MOUNT_ATTR_RDONLY")) b.call("fsconfig", [context, SET_FLAG, text("ro"), 0, 0]);
   for (const option of options) {
@@ -121,8 +162,8 @@ export function createFileSystem(
       b.call("fsconfig", [context, SET_STRING, key, value, 0]);
     }
   }
-  b.call("fsconfig", [context, CMD_CREATE, 0, 0, 0]);
-  b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into });
+  b.call("fsconfig", [context, CMD_CREATE, 0, 0, 0], { ...orDenied });
+  b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into, ...orDenied });
   b.done("context");
   b.store(-1, "context");
 }
@@ -135,7 +176,7 @@ function copyUp(b: Builder, mount: string): void {
 }
 
 /** Shows a tree that exists elsewhere. */
-function bind(b: Builder, job: Job, config: Config, facts: Facts): void {
+function bind(b: Builder, job: Job, facts: Facts): void {
   const { mount, options, from } = job;
   if (mount.source === undefined) throw new Failure(`${from}.source: missing`, { cause: "a bind mount needs one" });
   const source = mount.source.startsWith("/") ? mount.source : `${facts.bundle}/${mount.source}`;
@@ -144,7 +185,7 @@ function bind(b: Builder, job: Job, config: Config, facts: Facts): void {
   else {
     const how = ["OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", ...(options.keywords.has("rbind") ? ["AT_RECURSIVE"] : [])];
     const open: Value[] = [AT_FDCWD, text(source), flags(...how)];
-    if (isMadeByRuntime(mount, options, config)) {
+    if (isMadeByRuntime(mount, options, facts)) {
       // Where it can, init makes the mount itself: what lies mounted below stays locked then.
       const [theirs, made] = [b.label(), b.label()];
       b.call("open_tree", open, { into: "mount", on: { EACCES: theirs }, then: made });
@@ -154,8 +195,8 @@ function bind(b: Builder, job: Job, config: Config, facts: Facts): void {
     } else b.call("open_tree", open, { into: "mount" });
   }
   if (cleanPath(mount.destination) === "/proc") requireProc(b);
-  changeAttributes(b, options.own, false);
-  changeAttributes(b, options.recursive, true);
+  changeAttributes(b, options.own, { recursive: false, locked: facts.userNamespace });
+  changeAttributes(b, options.recursive, { recursive: true, locked: facts.userNamespace });
   const [missing, file, opened] = [b.label(), b.label(), b.label()];
   b.call("openat2", inRoot(job.path.join("/"), "O_PATH"), { into: "target", on: { ENOENT: missing }, then: opened });
   b.bind(missing);
@@ -181,9 +222,8 @@ function takeFromRuntime(b: Builder, index: number): void {
 }
 
 /** Whether the runtime makes a mount: one with an id map, and what init may have no right to look for. */
-export const isMadeByRuntime = (mount: Mount, options: MountOptions, config: Config): boolean =>
-  isIdMapped(mount, options) ||
-  (isBind(mount, options) && !options.keywords.has("remount") && hasNamespace(config, "user"));
+export const isMadeByRuntime = (mount: Mount, options: MountOptions, { makesMounts }: Facts): boolean =>
+  isIdMapped(mount, options) || (makesMounts && isBind(mount, options) && !options.keywords.has("remount"));
 
 /** Whether a mount shows other ids than its source has. */
 export const isIdMapped = (mount: Mount, { keywords }: MountOptions): boolean =>
@@ -199,8 +239,29 @@ function requireProc(b: Builder): void {
   b.bind(good);
 }
 
-function changeAttributes(b: Builder, { set, clear }: Attributes, recursive: boolean): void {
-  if (set.size + clear.size > 0) setAttributes(b, "mount", { set, clear, recursive });
+/**
+ * Changes the attributes of the mount in slot `mount`.
+ *
+ * @param how `locked`: whether some may be locked, as those of the host's mounts are in a user namespace
+ *   (mount_namespaces(7), "Restrictions on mount namespaces"): then they stay, and what can only be added is
+ */
+function changeAttributes(
+  b: Builder,
+  { set, clear }: Attributes,
+  { recursive, locked }: { recursive: boolean; locked: boolean },
+): void {
+  if (set.size + clear.size === 0) return;
+  if (!locked || clear.size === 0) {
+    setAttributes(b, "mount", { set, clear, recursive });
+    return;
+  }
+  const [keep, changed] = [b.label(), b.label()];
+  setAttributes(b, "mount", { set, clear, recursive }, { on: { EPERM: keep }, then: changed });
+  b.bind(keep);
+  // How access times are kept can only be changed as a whole.
+  const added = [...set].filter((name) => !name.endsWith("ATIME") || name === "MOUNT_ATTR_NODIRATIME");
+  if (added.length > 0) setAttributes(b, "mount", { set: added, recursive });
+  b.bind(changed);
 }
 
 /** Sets propagation: once the mount has its place, since moving it below a shared mount would undo it. */
@@ -215,12 +276,12 @@ function finish(b: Builder, job: Job, mount: string): void {
 }
 
 /** Changes a mount that is already there. */
-function remount(b: Builder, job: Job): void {
+function remount(b: Builder, job: Job, { userNamespace }: Facts): void {
   const { mount, options, path, from } = job;
   b.about(`remount ${quote(mount.destination)}`, from);
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into: "mount" });
-  changeAttributes(b, options.own, false);
-  changeAttributes(b, options.recursive, true);
+  changeAttributes(b, options.own, { recursive: false, locked: userNamespace });
+  changeAttributes(b, options.recursive, { recursive: true, locked: userNamespace });
   if (!isBind(mount, options) && options.data.length > 0) {
     const pick = flags("FSPICK_CLOEXEC", "FSPICK_EMPTY_PATH");
     b.call("fspick", [slot("mount"), NO_PATH, pick], { into: "context" });
@@ -238,14 +299,16 @@ function remount(b: Builder, job: Job): void {
 }
 
 /** A mount of type cgroup: the container's part of the host's hierarchies. */
-function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts): void {
+function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts, userNamespace }: Facts): void {
   const { mount, options, from } = job;
   const ownNamespace = config.linux?.namespaces?.some(({ type }) => type === "cgroup") ?? false;
   b.about(`mount cgroup on ${quote(mount.destination)}`, from);
   openDirectory(b, job.path);
-  if (facts.version === 2) {
-    if (ownNamespace) createFileSystem(b, "cgroup2", "cgroup", options.data, options.own.set, "mount");
-    else bindCgroup(b, facts.hierarchies[0]?.path ?? "/sys/fs/cgroup", options.own);
+  const [unified] = facts.hierarchies;
+  if (facts.version === 2 && unified !== undefined) {
+    const access = accessTo(unified, options.own);
+    if (ownNamespace) createFileSystem(b, "cgroup2", "cgroup", options.data, access.set, "mount");
+    else bindCgroup(b, unified.path, access, userNamespace);
     attach(b, "mount", "target");
     finish(b, job, "mount");
     return;
@@ -254,12 +317,14 @@ function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts):
   createFileSystem(b, "tmpfs", "tmpfs", ["mode=755"], attributes, "cgroups");
   attach(b, "cgroups", "target");
   b.done("target");
-  for (const { directory, options: controllers, path } of facts.hierarchies) {
+  for (const hierarchy of facts.hierarchies) {
+    const { directory, options: controllers, path } = hierarchy;
+    const access = accessTo(hierarchy, options.own);
     b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
     if (ownNamespace) {
       const named = controllers.some((name) => name.startsWith("name="));
-      createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, options.own.set, "mount");
-    } else bindCgroup(b, path, options.own);
+      createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, access.set, "mount");
+    } else bindCgroup(b, path, access, userNamespace);
     // In a file system that is just this program's a name leads nowhere else.
     b.call("move_mount", [slot("mount"), NO_PATH, slot("cgroups"), text(directory), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
     spread(b, job, "mount");
@@ -273,9 +338,13 @@ function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts }: Facts):
   b.done("cgroups");
 }
 
-function bindCgroup(b: Builder, path: string, attributes: Attributes): void {
+/** What is not the container's own it may look at only. */
+const accessTo = ({ own }: CgroupFacts["hierarchies"][number], attributes: Attributes): Attributes =>
+  own ? attributes : { set: new Set([...attributes.set, "MOUNT_ATTR_RDONLY"]), clear: new Set() };
+
+function bindCgroup(b: Builder, path: string, attributes: Attributes, userNamespace: boolean): void {
   b.call("open_tree", [AT_FDCWD, text(path), flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC")], {
     into: "mount",
   });
-  changeAttributes(b, attributes, false);
+  changeAttributes(b, attributes, { recursive: false, locked: userNamespace });
 }

@@ -37,7 +37,7 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
   if (namespace.path === undefined || namespace.path === "") isolateMounts(b, config, facts);
   openRoot(b, facts);
   compileMounts(b, config, facts);
-  if (!bindsDev(config)) compileDevices(b, config);
+  if (!bindsDev(config)) compileDevices(b, config, facts);
   makeWorkingDirectory(b, config);
   // Hooks see the mounts, and still the host's file system around them.
   if (hasCreateHooks(config)) {

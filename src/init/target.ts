@@ -1,5 +1,5 @@
 import type { Value } from "../machine/program.js";
-import { type Builder, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
+import { type Builder, type CallOptions, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
 
 /** A path's components without empty ones and "."; ".." goes up, at most to the root. */
 export function components(path: string): string[] {
@@ -59,11 +59,12 @@ export function setAttributes(
   b: Builder,
   mount: string,
   change: { set?: Iterable<string>; clear?: Iterable<string>; propagation?: string; recursive?: boolean },
+  options?: CallOptions,
 ): void {
   const { set = [], clear = [], propagation, recursive } = change;
   const attr = { struct: [flags(...set), flags(...clear), flags(...(propagation ? [propagation] : [])), 0] };
   const at = recursive ? WITH_ALL_BELOW : EMPTY_PATH;
-  b.call("mount_setattr", [slot(mount), NO_PATH, at, attr, 32]);
+  b.call("mount_setattr", [slot(mount), NO_PATH, at, attr, 32], options);
 }
 
 /** What open_tree(2) is told to clone the mount that a descriptor is of, detached; and all below it. */

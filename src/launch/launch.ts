@@ -1,11 +1,9 @@
 import { ffi } from "../ffi/driver.js";
-import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { Failure } from "../linux/failure.js";
-import { close, type Fd, fstat, writeFile } from "../linux/file.js";
+import { close, type Fd, fstat } from "../linux/file.js";
 import { identityOf, waitFor } from "../linux/process.js";
 import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
@@ -15,7 +13,6 @@ import { stepCount, stepOf, usesMemory } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
 import { Init, stepFailure } from "./init.js";
 import { placeProgram } from "./native.js";
-import { idMap } from "./user-namespace.js";
 
 /** What init is started with. */
 export interface Launch {
@@ -86,19 +83,5 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
   } finally {
     close(theirs);
     for (const fd of given) close(fd);
-  }
-}
-
-/** Gives a new user namespace its id maps. user_namespaces(7). Throws Failure. */
-export function writeIdMaps(pid: number, { linux = {} }: Config): void {
-  for (const [file, property] of [
-    ["uid_map", "uidMappings"],
-    ["gid_map", "gidMappings"],
-  ] as const) {
-    try {
-      writeFile(`/proc/${pid}/${file}`, idMap(linux[property] ?? []));
-    } catch (cause) {
-      throw new Failure(`linux.${property}`, { cause });
-    }
   }
 }

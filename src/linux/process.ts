@@ -1,8 +1,8 @@
 import { viewOf } from "./bytes.js";
 import { C } from "./constants.js";
-import { ENOENT, ESRCH } from "./errno.js";
+import { EACCES, ENOENT, ESRCH } from "./errno.js";
 import { type Fd, readFile, type Stat, stat, using } from "./file.js";
-import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
+import { attempt, attemptAgain, expecting, must, SyscallError, sys } from "./syscall.js";
 
 /** What tells a process from a later one of the same id: proc(5), /proc/PID/stat field 22, in clock ticks since boot. */
 export interface ProcessStatus {
@@ -20,12 +20,17 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   return { state: fields[0], startTime: Number(fields[19]) };
 }
 
-/** Which file a process executes: its file system's device and its inode; undefined where there is no process. */
+/**
+ * Which file a process executes: its file system's device and its inode; undefined where there is no process, "" where
+ * this one may not know: it executes what cannot be read.
+ */
 export const executableOf = (pid: number): string | undefined =>
-  orAbsent(() => {
-    const status = stat(`/proc/${pid}/exe`);
-    return status && identityOf(status);
-  });
+  orAbsent(() =>
+    expecting([EACCES], "", () => {
+      const status = stat(`/proc/${pid}/exe`);
+      return status && identityOf(status);
+    }),
+  );
 
 /** What tells a file from all others. */
 export const identityOf = ({ fileSystem: { major, minor }, inode }: Stat): string => `${major}:${minor}:${inode}`;

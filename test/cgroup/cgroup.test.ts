@@ -294,7 +294,8 @@ test("a user without rights does without cgroups, unless a limit needs one", (t)
     makeCgroup(plan)();
     assert.deepEqual(plan.cgroup.openEntry(), { tasks: [] });
     assert.throws(() => planCgroup(hierarchies, { id: "c", rootless: true, resources: { pids: { limit: 1 } } }), {
-      message: "linux.resources.pids.limit: this user may not make the cgroup for it",
+      message:
+        "linux.resources.pids.limit: the container could not join or create cgroup: this user may not make the cgroup for it",
     });
     const explicit = planCgroup(hierarchies, { id: "c", rootless: true, cgroupsPath: "/fdrunc-test-none" });
     assert.throws(() => makeCgroup(explicit), {

@@ -23,7 +23,7 @@ function flagsByCommand(): Record<string, string[]> {
 
 /** What callers pass: runc's flags for the commands that there are, and crun's --config. */
 const EXPECTED: Record<string, string> = {
-  "": "--debug --log --log-format --root --systemd-cgroup --cgroup-manager",
+  "": "--debug --log --log-format --root --rootless --systemd-cgroup --cgroup-manager",
   create: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --no-pivot --pidfd-socket",
   run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
   delete: "--force",
@@ -34,7 +34,7 @@ const EXPECTED: Record<string, string> = {
   plan: "--format --bundle --config",
   ps: "--format",
   resume: "",
-  spec: "--bundle",
+  spec: "--bundle --rootless",
   start: "",
   state: "",
   update:

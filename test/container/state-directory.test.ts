@@ -40,7 +40,7 @@ test("a container's directory is its creator's alone; what is saved is read agai
   const root = place(t);
   const directory = StateDirectory.create(root, "c");
   assert.equal(statSync(directory.path).mode & 0o7777, 0o700);
-  assert.equal(statSync(root).mode & 0o7777, 0o711);
+  assert.equal(statSync(root).mode & 0o7777, 0o1700);
   assert.equal(directory.read(), undefined);
   directory.save(SAVED);
   assert.deepEqual(StateDirectory.open(root, "c").read(), SAVED);

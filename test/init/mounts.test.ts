@@ -4,8 +4,8 @@ import { type Parts, steps } from "./steps.js";
 
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 1 }];
 const HIERARCHIES = [
-  { directory: "cpu,cpuacct", options: ["cpu", "cpuacct"], path: "/sys/fs/cgroup/cpu,cpuacct/c" },
-  { directory: "systemd", options: ["name=systemd"], path: "/sys/fs/cgroup/systemd/c" },
+  { directory: "cpu,cpuacct", options: ["cpu", "cpuacct"], path: "/sys/fs/cgroup/cpu,cpuacct/c", own: true },
+  { directory: "systemd", options: ["name=systemd"], path: "/sys/fs/cgroup/systemd/c", own: true },
 ];
 
 /** Configs, what is asked of their programs, and the steps: jumps by their distance. */
@@ -231,7 +231,7 @@ move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
           version: 2,
           tasks: [],
           into: true,
-          hierarchies: [{ directory: "", options: [""], path: "/sys/fs/cgroup/c" }],
+          hierarchies: [{ directory: "", options: [""], path: "/sys/fs/cgroup/c", own: true }],
         },
       },
     },
@@ -241,6 +241,101 @@ openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 open_tree(AT_FDCWD, "/sys/fs/cgroup/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a bind whose attributes may be locked: what cannot be taken away stays, the rest is added",
+    /^mounts/,
+    {
+      config: {
+        mounts: [{ destination: "/f", type: "bind", source: "/x", options: ["bind", "rw", "nosuid", "noatime"] }],
+      },
+      facts: { userNamespace: true },
+    },
+    `
+open_tree(AT_FDCWD, "/x", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY|MOUNT_ATTR__ATIME, 0, 0}, 32)   [EPERM: +1; success: +2]
+mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +9]
+openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
+%target = %root
+mkdirat(%target, "f", 0755)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+go to +4
+%directory = %root
+mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
+openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a sysfs in a user namespace: the host's where none may be made",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"] }] },
+      facts: { userNamespace: true },
+    },
+    `
+openat2(%root, "sys", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "sys", 0755)   [EEXIST: go on]
+openat2(%root, "sys", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}, 24) = %target
+fsopen("sysfs", FSOPEN_CLOEXEC) = %context   [EPERM: +7]
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "sysfs", 0)
+fsconfig(%context, FSCONFIG_SET_FLAG, "ro", 0, 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)   [EPERM: +4]
+fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY) = %mount   [EPERM: +3]
+%context = -1
+go to +3
+open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE) = %mount
+mount_setattr(%mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a group of terminals that is not mapped",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/dev/pts", type: "devpts", options: ["gid=5", "mode=620"] }] },
+      linux: { namespaces: [{ type: "mount" }, { type: "user" }], uidMappings: MAPS, gidMappings: MAPS },
+      facts: { userNamespace: true },
+    },
+    `
+openat2(%root, "dev/pts", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +6]
+%target = %root
+mkdirat(%target, "dev", 0755)   [EEXIST: go on]
+openat2(%root, "dev", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+mkdirat(%target, "pts", 0755)   [EEXIST: go on]
+openat2(%root, "dev/pts", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+fsopen("devpts", FSOPEN_CLOEXEC) = %context
+fsconfig(%context, FSCONFIG_SET_STRING, "source", "devpts", 0)
+fsconfig(%context, FSCONFIG_SET_STRING, "mode", "620", 0)
+fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %mount
+%context = -1
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
+    "a cgroup that is not the container's own is read-only",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/c", type: "cgroup", source: "cgroup", options: ["rw"] }] },
+      facts: {
+        cgroup: {
+          ...{ version: 2, tasks: [], into: false },
+          hierarchies: [{ directory: "", options: [""], path: "/sys/fs/cgroup/other", own: false }],
+        },
+      },
+    },
+    `
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
+%target = %root
+mkdirat(%target, "c", 0755)   [EEXIST: go on]
+openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+open_tree(AT_FDCWD, "/sys/fs/cgroup/other", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
 mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 `,

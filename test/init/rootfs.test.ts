@@ -108,6 +108,7 @@ fail with EEXIST
         namespaces: [{ type: "mount" }, { type: "user" }],
         devices: [{ type: "c", path: "/dev/x", major: 1, minor: 3 }],
       },
+      facts: { userNamespace: true },
     },
     `
 mknodat(%dev, "x", S_IFREG, 0)   [EEXIST: go on]

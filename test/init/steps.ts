@@ -10,6 +10,8 @@ export const FACTS: Facts = {
   rootfs: "/bundle/rootfs",
   preserveFds: 0,
   privileged: true,
+  userNamespace: false,
+  makesMounts: false,
   newKeyring: false,
   permitted: (1n << 41n) - 1n,
   home: "/home",

@@ -5,6 +5,10 @@ import { wrong } from "../explain.js";
 export const hasNamespace = ({ linux }: Config, wanted: NamespaceType): boolean =>
   linux?.namespaces?.some(({ type }) => type === wanted) ?? false;
 
+/** Whether the container has a new namespace of this type. */
+export const makesNamespace = ({ linux }: Config, wanted: NamespaceType): boolean =>
+  linux?.namespaces?.some(({ type, path }) => type === wanted && !path) ?? false;
+
 /** config-linux.md, "Namespaces": no type twice; paths are absolute. */
 export function namespacesAreDistinct({ linux }: Config): void {
   const seen = new Set<NamespaceType>();
