@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { main } from "../commands/main.js";
 import { start } from "../ffi/driver.js";
+import { prepareUsualContainers } from "../init/usual-containers.js";
 
-start(main);
+start(main, prepareUsualContainers);

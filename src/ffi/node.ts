@@ -95,7 +95,10 @@ export const ffi: Ffi = {
   exit: (status) => process.exit(status),
 };
 
-/** Runs the program: its last statement. (The QuickJS form loads modules at build time and comes here at run time.) */
-export function start(main: () => void): void {
+/**
+ * Runs the program: its last statement. (The QuickJS form loads modules at build time and comes here at run time; what is
+ * worth doing ahead there would have to be done each time here.)
+ */
+export function start(main: () => void, _ahead?: () => void): void {
   main();
 }

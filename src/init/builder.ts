@@ -42,8 +42,7 @@ export class Builder {
     if (part === undefined) {
       this.from = from ?? "";
       topic(this, data);
-      part = this.takePart();
-      keepPart(topic, data, part);
+      part = keepPart(topic, data, this.takePart(), () => new Builder().stepsOf(topic, data));
     }
     this.parts.push(from === undefined ? { part } : { part, from });
   }
@@ -129,8 +128,13 @@ export class Builder {
     if (this.steps.length > 0) this.parts.push({ part: this.takePart() });
   }
 
+  private stepsOf<T>(topic: Topic<T>, data: T): readonly Step[] {
+    topic(this, data);
+    return this.steps;
+  }
+
   private takePart(): Part {
-    const part = { steps: this.steps, memory: this.memory };
+    const part = { steps: this.steps, count: this.steps.length, memory: this.memory };
     this.steps = [];
     this.memory = {};
     this.saying = NOTHING;

@@ -38,7 +38,7 @@ export const compile = (config: Config, facts: Facts): Compiled => ({
 
 function compileInit(config: Config, facts: Facts): Program {
   const b = new Builder(needsManyDescriptors(config));
-  closeStrangers(b, facts);
+  b.part(closeStrangers, facts.preserveFds);
   enterCgroups(b, facts);
   compileTimeNamespace(b, config);
   joinNamespaces(b, config);
@@ -54,7 +54,7 @@ function compileInit(config: Config, facts: Facts): Program {
   b.about("close the root");
   b.close("root");
   if (config.process !== undefined) compileProcess(b, config, config.process, facts);
-  else waitForStart(b);
+  else b.part(waitForStart, null);
   return b.finish();
 }
 
@@ -64,7 +64,7 @@ function compileInit(config: Config, facts: Facts): Program {
  */
 export function compileConfinedHook(config: Config, hook: Hook, from: string, facts: Facts): Program {
   const b = new Builder();
-  closeStrangers(b, facts);
+  b.part(closeStrangers, facts.preserveFds);
   if (hasNamespace(config, "time")) compileTimeEntry(b, { what: quote(hook.path), from });
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
@@ -81,7 +81,7 @@ function needsManyDescriptors({ mounts = [], linux = {} }: Config): boolean {
 }
 
 /** From here on nothing of the runtime's is open in what is executed next, whatever is opened by mistake. */
-function closeStrangers(b: Builder, { preserveFds }: Facts): void {
+function closeStrangers(b: Builder, preserveFds: number): void {
   b.about("mark all but the standard streams to be closed on exec");
   b.call("close_range", [3 + preserveFds, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
   b.about("block no signals");
@@ -95,13 +95,17 @@ function closeStrangers(b: Builder, { preserveFds }: Facts): void {
 
 /** A thread that moves itself need not wait for all others of the system to come to rest, as a moved one does. */
 function enterCgroups(b: Builder, { cgroup }: Facts): void {
-  for (const name of cgroup.tasks) {
-    b.about(`enter the ${name} cgroup`, "linux.cgroupsPath");
-    b.slot(input.tasks(name));
-    b.call("write", [slot(input.tasks(name)), { bytes: ffi.encode("0"), shown: '"0"' }, 1]);
-    b.close(input.tasks(name));
-  }
+  for (const name of cgroup.tasks) b.part(enterCgroup, name, "linux.cgroupsPath");
 }
+
+function enterCgroup(b: Builder, name: string): void {
+  b.about(`enter the ${name} cgroup`);
+  b.slot(input.tasks(name));
+  b.call("write", [slot(input.tasks(name)), ZERO, 1]);
+  b.close(input.tasks(name));
+}
+
+const ZERO = { bytes: ffi.encode("0"), shown: '"0"' };
 
 const JOINED: Record<string, string> = {
   network: "CLONE_NEWNET",
@@ -155,7 +159,7 @@ function compileProcess(b: Builder, config: Config, process: Process, facts: Fac
   compileTreatment(b, config, process, facts);
   const { dropLast } = compileIdentity(b, config, facts);
   compileExecutableCheck(b, process);
-  waitForStart(b);
+  b.part(waitForStart, null);
   if ((config.hooks?.startContainer?.length ?? 0) > 0) {
     b.about("wait for the startContainer hooks", "hooks.startContainer");
     send(b, "starting", "report");

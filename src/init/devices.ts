@@ -52,19 +52,39 @@ export function compileDevices(b: Builder, config: Config, { userNamespace }: Fa
   }));
   const own = new Set(configured.map(({ path }) => path));
   // In a /dev that was just made nothing lies in the way.
-  const fresh = config.mounts?.some(
-    ({ destination, type, options }) => destination === "/dev" && type === "tmpfs" && !options?.includes("tmpcopyup"),
-  );
+  const fresh =
+    config.mounts?.some(
+      ({ destination, type, options }) => destination === "/dev" && type === "tmpfs" && !options?.includes("tmpcopyup"),
+    ) ?? false;
   // What is mounted at a device's path takes the device's place.
   const mounted = new Set(config.mounts?.map(({ destination }) => cleanPath(destination)));
-  b.about("open /dev");
-  makeDirectories(b, ["dev"], "dev");
-  for (const device of [...DEFAULTS.filter(({ path }) => !own.has(path) && !mounted.has(path)), ...configured]) {
+  const without = DEFAULTS.map(({ path }) => path).filter((path) => own.has(path) || mounted.has(path));
+  b.part(makeDefaults, { without, userNamespace, fresh });
+  for (const device of configured) {
     b.about(`make device ${quote(device.path)}`, device.from);
     // A device number's file cannot be made in a user namespace: there the host's own file is bound.
     if (userNamespace && device.type !== "p") bindDevice(b, device);
-    else makeDevice(b, device, fresh === true && !own.has(device.path));
+    else makeDevice(b, device, false);
   }
+  b.part(makeLinks, null);
+}
+
+/** Makes the default devices but some, by path, in /dev, which it opens as slot `dev`. */
+function makeDefaults(
+  b: Builder,
+  { without, userNamespace, fresh }: { without: readonly string[]; userNamespace: boolean; fresh: boolean },
+): void {
+  b.about("open /dev");
+  makeDirectories(b, ["dev"], "dev");
+  for (const device of DEFAULTS) {
+    if (without.includes(device.path)) continue;
+    b.about(`make device ${quote(device.path)}`);
+    if (userNamespace) bindDevice(b, device);
+    else makeDevice(b, device, fresh);
+  }
+}
+
+function makeLinks(b: Builder): void {
   for (const [name, to] of LINKS) {
     b.about(`link "/dev/${name}" to ${quote(to)}`);
     b.call("symlinkat", [text(to), slot("dev"), text(name)], { on: { EEXIST: "next" } });

@@ -33,9 +33,9 @@ export function withFault({ launcher, init }: Compiled, { number, errno }: Fault
 function failAt(program: Program, number: number, errno: string, returns: boolean): Program {
   for (const { step, placed, index, before } of stepsOf(program)) {
     if (before + index + 1 !== number) continue;
-    const { part } = placed;
-    const changed: Part = { ...part, steps: part.steps.with(index, failing(step, errno, returns)) };
-    return { ...program, parts: program.parts.map((each) => (each === placed ? { ...placed, part: changed } : each)) };
+    const { memory, count, steps } = placed.part;
+    const part: Part = { memory, count, steps: steps.with(index, failing(step, errno, returns)) };
+    return { ...program, parts: program.parts.map((each) => (each === placed ? { ...placed, part } : each)) };
   }
   return program;
 }

@@ -48,36 +48,11 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
   const forFilter = config.linux?.seccomp !== undefined && !process.noNewPrivileges ? SYS_ADMIN : 0n;
 
   enterDirectory(b, process.cwd, true);
-  CAPABILITIES.forEach((name, number) => {
-    if (sets.bounding & (1n << BigInt(number))) return;
-    b.about(`drop ${name} from the bounding set`, "process.capabilities.bounding");
-    b.call("prctl", [DROP, number], IF_KNOWN);
-  });
-
+  b.part(dropOthers, sets.bounding.toString(16), "process.capabilities.bounding");
   if (!hasNamespace(config, "user")) compileLimits(b, process);
-  const hints = {
-    EINVAL: "are all of these ids mapped by linux.uidMappings and linux.gidMappings?",
-    EPERM: "additional groups take a linux.gidMappings that newgidmap writes, of more than the user's own group",
-  };
-  b.about(`become user ${uid}, group ${gid}`, "process.user", facts.userNamespace ? hints : undefined);
-  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
-  const groups = new Uint8Array(additionalGids.length * 4);
-  additionalGids.forEach((id, i) => {
-    new DataView(groups.buffer).setUint32(i * 4, id, true);
-  });
-  // Where a user has mapped but the own group, the kernel refuses to change the others (user_namespaces(7)).
-  const refused = facts.userNamespace && additionalGids.length === 0 ? ({ on: { EPERM: "next" } } as const) : {};
-  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }], refused);
-  b.call("setresgid", [gid, gid, gid]);
-  b.call("setresuid", [uid, uid, uid]);
-  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 0]);
-  b.about("set the umask", "process.user.umask");
-  b.call("umask", [umask ?? slot("umask")]);
-
   const kept = { permitted: sets.permitted | forFilter, effective: sets.effective | forFilter };
-  b.about("set the capabilities", "process.capabilities");
-  setCapabilities(b, { ...sets, ...kept });
-  b.call("prctl", [flags("PR_CAP_AMBIENT"), flags("PR_CAP_AMBIENT_CLEAR_ALL"), 0, 0, 0]);
+  const capabilities = capabilityData({ ...sets, ...kept });
+  b.part(become, { uid, gid, additionalGids, umask, capabilities, userNamespace: facts.userNamespace });
   CAPABILITIES.forEach((name, number) => {
     if (!(sets.ambient & (1n << BigInt(number)))) return;
     b.about(`raise ${name} in the ambient set`, "process.capabilities.ambient");
@@ -88,23 +63,73 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
     dropLast() {
       if (kept.permitted === sets.permitted && kept.effective === sets.effective) return;
       b.about("drop the capability that loading the filter took", "process.capabilities");
-      setCapabilities(b, sets);
+      setCapabilities(b, capabilityData(sets));
     },
   };
 }
 
-function setCapabilities(
-  b: Builder,
-  { effective, permitted, inheritable }: Omit<CapabilitySets, "bounding" | "ambient">,
-): void {
+/** Drops the capabilities from the bounding set that are not in a mask, given in hexadecimal. */
+function dropOthers(b: Builder, bounding: string): void {
+  const mask = BigInt(`0x${bounding}`);
+  CAPABILITIES.forEach((name, number) => {
+    if (mask & (1n << BigInt(number))) return;
+    b.about(`drop ${name} from the bounding set`);
+    b.call("prctl", [DROP, number], IF_KNOWN);
+  });
+}
+
+/** Whom a process becomes. */
+interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+  readonly umask: number | undefined;
+  readonly capabilities: CapabilityData;
+  readonly userNamespace: boolean;
+}
+
+/** What may be wrong with ids in a user namespace. */
+const HINTS = {
+  EINVAL: "are all of these ids mapped by linux.uidMappings and linux.gidMappings?",
+  EPERM: "additional groups take a linux.gidMappings that newgidmap writes, of more than the user's own group",
+};
+
+function become(b: Builder, { uid, gid, additionalGids, umask, capabilities, userNamespace }: Identity): void {
+  b.about(`become user ${uid}, group ${gid}`, "process.user", userNamespace ? HINTS : undefined);
+  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
+  const groups = new Uint8Array(additionalGids.length * 4);
+  additionalGids.forEach((id, i) => {
+    new DataView(groups.buffer).setUint32(i * 4, id, true);
+  });
+  // Where a user has mapped but the own group, the kernel refuses to change the others (user_namespaces(7)).
+  const refused = userNamespace && additionalGids.length === 0 ? ({ on: { EPERM: "next" } } as const) : {};
+  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }], refused);
+  b.call("setresgid", [gid, gid, gid]);
+  b.call("setresuid", [uid, uid, uid]);
+  b.call("prctl", [flags("PR_SET_KEEPCAPS"), 0]);
+  b.about("set the umask", "process.user.umask");
+  b.call("umask", [umask ?? slot("umask")]);
+  b.about("set the capabilities", "process.capabilities");
+  setCapabilities(b, capabilities);
+  b.call("prctl", [flags("PR_CAP_AMBIENT"), flags("PR_CAP_AMBIENT_CLEAR_ALL"), 0, 0, 0]);
+}
+
+/** The three words of capset(2)'s data, in hexadecimal. */
+type CapabilityData = readonly string[];
+
+function capabilityData({ effective, permitted, inheritable }: CapabilitySets): CapabilityData {
   const low = (mask: bigint) => BigInt.asUintN(32, mask);
   const high = (mask: bigint) => mask >> 32n;
-  const data = [
+  return [
     low(effective) | (low(permitted) << 32n),
     low(inheritable) | (high(effective) << 32n),
     high(permitted) | (high(inheritable) << 32n),
-  ];
-  b.call("capset", [{ struct: [{ flags: "_LINUX_CAPABILITY_VERSION_3" }] }, { struct: data }]);
+  ].map((word) => word.toString(16));
+}
+
+function setCapabilities(b: Builder, data: CapabilityData): void {
+  const words = data.map((word) => BigInt(`0x${word}`));
+  b.call("capset", [{ struct: [{ flags: "_LINUX_CAPABILITY_VERSION_3" }] }, { struct: words }]);
 }
 
 /**

@@ -1,36 +1,60 @@
-import type { Part } from "../machine/program.js";
+import type { Part, Step } from "../machine/program.js";
 import type { Builder } from "./builder.js";
 
 /** Appends steps that depend on nothing but plain data. */
 export type Topic<T> = (b: Builder, data: T) => void;
 
-/** By topic and by its data as JSON: the parts that are kept. */
-const KEPT = new Map<Topic<never>, Map<string, Part>>();
+/** The parts that are kept; also by topic and by its data as JSON. */
+const PARTS = new Set<Part>();
+const BY_TOPIC = new Map<Topic<never>, Map<string, Part>>();
 
 /** Whether what is compiled now is to be kept. */
 let keeping = false;
 
-/** The part that a topic made of equal data before, if it was kept. */
-export const keptPart = <T>(topic: Topic<T>, data: T): Part | undefined => KEPT.get(topic)?.get(JSON.stringify(data));
+/** A part whose steps are compiled again where they are asked for, which is seldom: to tell of a failure. */
+class KeptPart implements Part {
+  readonly count: number;
+  readonly memory: Part["memory"];
 
-/** Keeps a part, if this is the time to. */
-export function keepPart<T>(topic: Topic<T>, data: T, part: Part): void {
-  if (!keeping) return;
-  let parts = KEPT.get(topic);
-  if (parts === undefined) {
-    parts = new Map();
-    KEPT.set(topic, parts);
+  constructor(
+    { count, memory }: Part,
+    private readonly compile: () => readonly Step[],
+  ) {
+    this.count = count;
+    this.memory = memory;
   }
-  parts.set(JSON.stringify(data), part);
+
+  get steps(): readonly Step[] {
+    return this.compile();
+  }
 }
 
-/** Keeps the parts that `compile` makes, for all later programs of this process. Returns them. */
-export function keepingParts(compile: () => void): Part[] {
+/** The part that a topic made of equal data before, if it was kept. */
+export const keptPart = <T>(topic: Topic<T>, data: T): Part | undefined =>
+  BY_TOPIC.get(topic)?.get(JSON.stringify(data));
+
+/** A part as it is to be placed: as it is or, if this is the time to, kept. `compile` makes its steps again. */
+export function keepPart<T>(topic: Topic<T>, data: T, part: Part, compile: () => readonly Step[]): Part {
+  if (!keeping) return part;
+  let parts = BY_TOPIC.get(topic);
+  if (parts === undefined) {
+    parts = new Map();
+    BY_TOPIC.set(topic, parts);
+  }
+  const kept = new KeptPart(part, compile);
+  parts.set(JSON.stringify(data), kept);
+  PARTS.add(kept);
+  return kept;
+}
+
+/** Keeps the parts that `compile` makes, for all later programs of this process. */
+export function keepParts<T>(compile: () => T): T {
   keeping = true;
   try {
-    compile();
+    return compile();
   } finally {
     keeping = false;
   }
-  return [...KEPT.values()].flatMap((parts) => [...parts.values()]);
 }
+
+export const isKept = (part: Part): boolean => PARTS.has(part);

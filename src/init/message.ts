@@ -23,6 +23,7 @@ export type Message = keyof typeof MESSAGES;
 
 /** Sends a message to the socket in a slot. */
 export function send(b: Builder, message: Message, to = "sync"): void {
+  b.slot(to);
   b.call("write", [slot(to), { bytes: words(MESSAGES[message]), shown: message }, 8]);
 }
 
@@ -31,6 +32,7 @@ export function sendDescriptor(b: Builder, message: Message, fd: string, to = "s
   const [SOL_SOCKET, SCM_RIGHTS] = [1n, 1n];
   const name = `message:${message}`;
   const rights = b.struct(`${name}:rights`, [20, SOL_SOCKET | (SCM_RIGHTS << 32n), { place: `${name}:fd` }]);
+  b.slot(to);
   b.store(slot(fd), `${name}:fd`);
   const vector = { struct: [{ bytes: words(MESSAGES[message]), shown: message }, 8] };
   b.call("sendmsg", [slot(to), { struct: [0, 0, vector, 1, rights, 24, 0] }, 0]);
@@ -46,5 +48,6 @@ export function sendNumber(b: Builder, message: Message, fd: string, to = "sync"
 
 /** Waits for the runtime's word on a socket. Its end is an error: a container is not left half made. */
 export function wait(b: Builder, on = "sync"): void {
+  b.slot(on);
   b.call("read", [slot(on), b.buffer("word", 8), 8], { zero: "fail" });
 }

@@ -1,10 +1,10 @@
-import { makesNamespace } from "../config/rules/namespaces.js";
+import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import type { Hint, Label, Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
-import { type CgroupFacts, type Facts, input } from "./facts.js";
+import { type Facts, input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
 import { type Attributes, type MountOptions, parseMountOptions } from "./mount-options.js";
 import { attach, cleanPath, components, inRoot, makeDirectories, makeFile, setAttributes } from "./target.js";
@@ -12,14 +12,23 @@ import { attach, cleanPath, components, inRoot, makeDirectories, makeFile, setAt
 /** Compiles the config's mounts, in order. Slot `root` holds the root file system. Throws Failure. */
 export function compileMounts(b: Builder, config: Config, facts: Facts): void {
   (config.mounts ?? []).forEach((mount, index) => {
-    const options = parseMountOptions(mount.options);
-    const job: Job = { mount, options, index, path: components(mount.destination), from: `mounts[${index}]` };
-    checkDestination(job);
-    if (options.keywords.has("remount")) remount(b, job, facts);
-    else if (isBind(mount, options)) bind(b, job, facts);
-    else if (mount.type === "cgroup") cgroup(b, job, config, facts);
-    else fileSystem(b, job, config, facts);
+    const from = `mounts[${index}]`;
+    if (mount.type === "bind" || mount.options?.some((option) => NOT_OWN.has(option))) {
+      const job: Job = { ...jobOf(mount, from), index };
+      if (job.options.keywords.has("remount")) remount(b, job, facts);
+      else bind(b, job, facts);
+    } else if (mount.type === "cgroup") cgroup(b, mount, from, config, facts);
+    else b.part(fileSystem, fileSystemOf(mount, config, facts), from);
   });
+}
+
+/** The options of mounts that show or change what is there already. */
+const NOT_OWN = new Set(["bind", "rbind", "remount"]);
+
+function jobOf(mount: Mount, from: string): Omit<Job, "index"> {
+  const job = { mount, options: parseMountOptions(mount.options), path: components(mount.destination), from };
+  checkDestination(job);
+  return job;
 }
 
 /** Whether a mount shows an existing tree elsewhere. */
@@ -42,7 +51,7 @@ const PROC_FILES = new Set(
   ),
 );
 
-function checkDestination({ mount, path, from, options }: Job): void {
+function checkDestination({ mount, path, from, options }: Omit<Job, "index">): void {
   const refuse = (why: string) => {
     throw new Failure(`${from}.destination: ${quote(mount.destination)}`, { cause: why });
   };
@@ -58,25 +67,53 @@ const HINTS: Record<string, Hint> = {
   mqueue: { EPERM: "in a user namespace this takes a new ipc namespace" },
 };
 
-/** A file system of its own, by fsopen(2). */
-function fileSystem(b: Builder, job: Job, config: Config, facts: Facts): void {
-  const { mount, options } = job;
+/** A file system of its own: all that its steps depend on. */
+interface FileSystem extends Pick<Mount, "destination" | "type" | "source" | "options"> {
+  readonly userNamespace: boolean;
+  /**
+   * What of the host's stands in for one that may not be made in a user namespace, since the network or process id
+   * namespace that it would show belongs to the host's: then it shows the same.
+   */
+  readonly stands?: string;
+}
+
+function fileSystemOf(mount: Mount, config: Config, { userNamespace }: Facts): FileSystem {
+  const { destination, type, source } = mount;
+  const stands = userNamespace ? standIn(type, config) : undefined;
+  const options = optionsFor(mount, config);
+  return { destination, type, source, options, userNamespace, ...(stands !== undefined && { stands }) };
+}
+
+function standIn(type: string | undefined, config: Config): string | undefined {
+  if (type === "sysfs") return "/sys";
+  return type === "proc" && !makesNamespace(config, "pid") ? "/proc" : undefined;
+}
+
+/** A file system's options, without the group of terminals where no such group is mapped: it is of no use there. */
+function optionsFor({ type, options }: Mount, { linux }: Config): string[] | undefined {
+  const gids = linux?.gidMappings ?? [];
+  if (type !== "devpts" || gids.length === 0) return options;
+  const isMapped = (id: number) => gids.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+  return options?.filter((option) => !option.startsWith("gid=") || isMapped(Number(option.slice(4))));
+}
+
+/** Makes a file system, by fsopen(2). */
+function fileSystem(b: Builder, { userNamespace, stands, ...mount }: FileSystem): void {
+  const { options, path } = jobOf(mount, b.from);
   const type = mount.type ?? "";
-  if (type === "") throw new Failure(`${job.from}.type: missing`, { cause: "only a bind mount goes without" });
-  b.about(`mount ${type} on ${quote(mount.destination)}`, job.from, facts.userNamespace ? HINTS[type] : undefined);
+  if (type === "") throw new Failure(`${b.from}.type: missing`, { cause: "only a bind mount goes without" });
+  b.about(`mount ${type} on ${quote(mount.destination)}`, undefined, userNamespace ? HINTS[type] : undefined);
   // /proc and /sys that are links in the image would send what is written to them elsewhere.
   const resolve = type === "proc" || type === "sysfs" ? "RESOLVE_NO_SYMLINKS" : "";
-  openDirectory(b, job.path, resolve);
-  const slotName = type === "proc" && job.path.join("/") === "proc" ? "proc" : "mount";
+  openDirectory(b, path, resolve);
+  const slotName = type === "proc" && path.join("/") === "proc" ? "proc" : "mount";
   const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
   const copiesUp = options.keywords.has("tmpcopyup");
   const attributes = new Set(options.all.set);
   // What is still to be written to becomes read-only last.
   const sealed = (keepsMode || copiesUp) && attributes.delete("MOUNT_ATTR_RDONLY");
   const source = mount.source ?? type;
-  const stands = facts.userNamespace ? standIn(type, config) : undefined;
-  if (stands === undefined)
-    createFileSystem(b, type, source, dataFor(type, options.data, config), attributes, slotName);
+  if (stands === undefined) createFileSystem(b, type, source, options.data, attributes, slotName);
   else {
     const [denied, made] = [b.label(), b.label()];
     createFileSystem(b, type, source, options.data, attributes, slotName, denied);
@@ -97,24 +134,7 @@ function fileSystem(b: Builder, job: Job, config: Config, facts: Facts): void {
   if (copiesUp) copyUp(b, slotName);
   if (sealed) setAttributes(b, slotName, { set: ["MOUNT_ATTR_RDONLY"] });
   attach(b, slotName, "target");
-  finish(b, job, slotName);
-}
-
-/**
- * What of the host's stands in for a file system that may not be made in a user namespace, since the network or process
- * id namespace that it would show belongs to the host's: then it shows the same.
- */
-function standIn(type: string, config: Config): string | undefined {
-  if (type === "sysfs") return "/sys";
-  return type === "proc" && !makesNamespace(config, "pid") ? "/proc" : undefined;
-}
-
-/** A file system's options, without the group of terminals where no such group is mapped: it is of no use there. */
-function dataFor(type: string, data: readonly string[], { linux }: Config): readonly string[] {
-  const gids = linux?.gidMappings ?? [];
-  if (type !== "devpts" || gids.length === 0) return data;
-  const isMapped = (id: number) => gids.some(({ containerID, size }) => id >= containerID && id < containerID + size);
-  return data.filter((option) => !option.startsWith("gid=") || isMapped(Number(option.slice(4))));
+  finish(b, options, slotName);
 }
 
 /** Opens a directory inside the root as slot `target`, and makes it where it is missing. */
@@ -212,7 +232,7 @@ function bind(b: Builder, job: Job, facts: Facts): void {
   makeFile(b, job.path, "target");
   b.bind(opened);
   attach(b, "mount", "target");
-  finish(b, job, "mount");
+  finish(b, options, "mount");
 }
 
 /** Takes a mount that the runtime made as slot `mount`. */
@@ -265,12 +285,12 @@ function changeAttributes(
 }
 
 /** Sets propagation: once the mount has its place, since moving it below a shared mount would undo it. */
-function spread(b: Builder, { options }: Job, mount: string): void {
-  for (const { type, recursive } of options.propagation) setAttributes(b, mount, { propagation: type, recursive });
+function spread(b: Builder, { propagation }: MountOptions, mount: string): void {
+  for (const { type, recursive } of propagation) setAttributes(b, mount, { propagation: type, recursive });
 }
 
-function finish(b: Builder, job: Job, mount: string): void {
-  spread(b, job, mount);
+function finish(b: Builder, options: MountOptions, mount: string): void {
+  spread(b, options, mount);
   b.done("target");
   if (mount !== "proc") b.done(mount);
 }
@@ -294,57 +314,99 @@ function remount(b: Builder, job: Job, { userNamespace }: Facts): void {
     b.done("context");
     b.store(-1, "context");
   }
-  spread(b, job, "mount");
+  spread(b, options, "mount");
   b.done("mount");
 }
 
 /** A mount of type cgroup: the container's part of the host's hierarchies. */
-function cgroup(b: Builder, job: Job, config: Config, { cgroup: facts, userNamespace }: Facts): void {
-  const { mount, options, from } = job;
-  const ownNamespace = config.linux?.namespaces?.some(({ type }) => type === "cgroup") ?? false;
-  b.about(`mount cgroup on ${quote(mount.destination)}`, from);
-  openDirectory(b, job.path);
+function cgroup(b: Builder, mount: Mount, from: string, config: Config, { cgroup: facts, userNamespace }: Facts): void {
+  const { destination, type, options } = mount;
+  const bound = !hasNamespace(config, "cgroup");
+  const says = `mount cgroup on ${quote(destination)}`;
+  b.about(says, from);
+  // The paths are the container's own: kept apart, since all else is the same for many.
+  if (bound) for (const { directory, path } of facts.hierarchies) b.store(text(path), pathOf(directory));
   const [unified] = facts.hierarchies;
   if (facts.version === 2 && unified !== undefined) {
-    const access = accessTo(unified, options.own);
-    if (ownNamespace) createFileSystem(b, "cgroup2", "cgroup", options.data, access.set, "mount");
-    else bindCgroup(b, unified.path, access, userNamespace);
-    attach(b, "mount", "target");
-    finish(b, job, "mount");
+    b.part(unifiedHierarchy, { destination, type, options, own: unified.own, bound, userNamespace }, from);
     return;
   }
+  b.part(hierarchies, { destination, type, options }, from);
+  for (const { directory, options: controllers, own } of facts.hierarchies)
+    b.part(hierarchy, { destination, options, directory, controllers, own, bound, userNamespace }, from);
+  b.about(says, from);
+  if (parseMountOptions(options).own.set.has("MOUNT_ATTR_RDONLY"))
+    setAttributes(b, "cgroups", { set: ["MOUNT_ATTR_RDONLY"] });
+  b.done("cgroups");
+}
+
+/** How a container gets to see its part of a hierarchy. */
+interface View {
+  /** Whether the part is its own. What is not it may look at only. */
+  readonly own: boolean;
+  /** Whether its cgroup is bound there, of the path that a slot points to; else it is that of its namespace. */
+  readonly bound: boolean;
+  readonly userNamespace: boolean;
+}
+
+/** The slot that points to the path of the container's cgroup in a hierarchy. */
+const pathOf = (directory: string): string => `cgroup:${directory || "unified"}`;
+
+const accessTo = ({ own }: View, attributes: Attributes): Attributes =>
+  own ? attributes : { set: new Set([...attributes.set, "MOUNT_ATTR_RDONLY"]), clear: new Set() };
+
+/** Cgroups v2. */
+function unifiedHierarchy(b: Builder, data: Mount & View): void {
+  const { options, path } = jobOf(data, b.from);
+  const access = accessTo(data, options.own);
+  b.about(`mount cgroup on ${quote(data.destination)}`);
+  openDirectory(b, path);
+  if (data.bound) bindCgroup(b, "", access, data);
+  else createFileSystem(b, "cgroup2", "cgroup", options.data, access.set, "mount");
+  attach(b, "mount", "target");
+  finish(b, options, "mount");
+}
+
+/** The file system that holds the hierarchies of cgroups v1, in slot `cgroups`. */
+function hierarchies(b: Builder, mount: Mount): void {
+  const { options, path } = jobOf(mount, b.from);
+  b.about(`mount cgroup on ${quote(mount.destination)}`);
+  openDirectory(b, path);
   const attributes = [...options.own.set].filter((name) => name !== "MOUNT_ATTR_RDONLY");
   createFileSystem(b, "tmpfs", "tmpfs", ["mode=755"], attributes, "cgroups");
   attach(b, "cgroups", "target");
   b.done("target");
-  for (const hierarchy of facts.hierarchies) {
-    const { directory, options: controllers, path } = hierarchy;
-    const access = accessTo(hierarchy, options.own);
-    b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
-    if (ownNamespace) {
-      const named = controllers.some((name) => name.startsWith("name="));
-      createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, access.set, "mount");
-    } else bindCgroup(b, path, access, userNamespace);
-    // In a file system that is just this program's a name leads nowhere else.
-    b.call("move_mount", [slot("mount"), NO_PATH, slot("cgroups"), text(directory), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
-    spread(b, job, "mount");
-    b.done("mount");
-    // Controllers mounted together are also found by their own names.
-    for (const name of controllers)
-      if (name !== directory && !name.startsWith("name="))
-        b.call("symlinkat", [text(directory), slot("cgroups"), text(name)], { on: { EEXIST: "next" } });
-  }
-  if (options.own.set.has("MOUNT_ATTR_RDONLY")) setAttributes(b, "cgroups", { set: ["MOUNT_ATTR_RDONLY"] });
-  b.done("cgroups");
 }
 
-/** What is not the container's own it may look at only. */
-const accessTo = ({ own }: CgroupFacts["hierarchies"][number], attributes: Attributes): Attributes =>
-  own ? attributes : { set: new Set([...attributes.set, "MOUNT_ATTR_RDONLY"]), clear: new Set() };
+/** One of the hierarchies of cgroups v1, in a directory of the file system in slot `cgroups`. */
+interface Hierarchy extends View, Pick<Mount, "destination" | "options"> {
+  readonly directory: string;
+  readonly controllers: readonly string[];
+}
 
-function bindCgroup(b: Builder, path: string, attributes: Attributes, userNamespace: boolean): void {
-  b.call("open_tree", [AT_FDCWD, text(path), flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC")], {
-    into: "mount",
-  });
+function hierarchy(b: Builder, data: Hierarchy): void {
+  const { destination, directory, controllers } = data;
+  const options = parseMountOptions(data.options);
+  const access = accessTo(data, options.own);
+  b.about(`mount cgroup on ${quote(destination)}`);
+  b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
+  if (data.bound) bindCgroup(b, directory, access, data);
+  else {
+    const named = controllers.some((name) => name.startsWith("name="));
+    createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, access.set, "mount");
+  }
+  // In a file system that is just this program's a name leads nowhere else.
+  b.call("move_mount", [slot("mount"), NO_PATH, slot("cgroups"), text(directory), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
+  spread(b, options, "mount");
+  b.done("mount");
+  // Controllers mounted together are also found by their own names.
+  for (const name of controllers)
+    if (name !== directory && !name.startsWith("name="))
+      b.call("symlinkat", [text(directory), slot("cgroups"), text(name)], { on: { EEXIST: "next" } });
+}
+
+function bindCgroup(b: Builder, directory: string, attributes: Attributes, { userNamespace }: View): void {
+  const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
+  b.call("open_tree", [AT_FDCWD, slot(pathOf(directory)), how], { into: "mount" });
   changeAttributes(b, attributes, { recursive: false, locked: userNamespace });
 }

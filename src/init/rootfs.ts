@@ -45,7 +45,7 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
     send(b, "mounted");
     wait(b);
   }
-  if (facts.kernelMounts === undefined) pivot(b, config);
+  if (facts.kernelMounts === undefined) b.part(pivot, propagationOf(config) === "MS_SHARED", "root.path");
   else moveRoot(b, facts.kernelMounts);
 }
 
@@ -126,12 +126,13 @@ function moveRoot(b: Builder, kernelMounts: readonly string[]): void {
   b.call("chdir", [text("/")]);
 }
 
-function pivot(b: Builder, config: Config): void {
-  b.about("change the root to the container's", "root.path");
+/** @param shared whether the host's mounts, which are taken away, may spread that */
+function pivot(b: Builder, shared: boolean): void {
+  b.about("change the root to the container's");
   b.call("fchdir", [slot("root")]);
   // With both the same, the old root comes to lie on the new one, from where it is taken away (pivot_root(2), Notes).
   b.call("pivot_root", [text("."), text(".")]);
-  if (propagationOf(config) === "MS_SHARED") b.call("mount", [0, text("."), 0, flags("MS_REC", "MS_SLAVE"), 0]);
+  if (shared) b.call("mount", [0, text("."), 0, flags("MS_REC", "MS_SLAVE"), 0]);
   b.call("umount2", [text("."), flags("MNT_DETACH")]);
   b.call("chdir", [text("/")]);
 }

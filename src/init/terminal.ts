@@ -1,8 +1,10 @@
-import type { Config } from "../generated/config.js";
+import type { Config, Process } from "../generated/config.js";
 import { type Builder, flags, openHow, slot, text } from "./builder.js";
 import { input } from "./facts.js";
 import { sendDescriptor } from "./message.js";
 import { attach, cloneTree, inRoot } from "./target.js";
+
+type ConsoleSize = NonNullable<Process["consoleSize"]>;
 
 /**
  * Compiles the terminal: a pair of the container's own devpts; its controlling end goes to the socket in slot
@@ -10,7 +12,13 @@ import { attach, cloneTree, inRoot } from "./target.js";
  */
 export function compileTerminal(b: Builder, config: Config): void {
   const { terminal, consoleSize, user } = config.process ?? {};
-  if (!terminal) return;
+  if (terminal) b.part(makeTerminal, { consoleSize, uid: user?.uid ?? 0 });
+}
+
+function makeTerminal(
+  b: Builder,
+  { consoleSize, uid }: { readonly consoleSize: ConsoleSize | undefined; readonly uid: number },
+): void {
   b.about("open a terminal", "process.terminal", 'is a devpts mounted on "/dev/pts"?');
   b.call("openat2", inRoot("/dev/pts/ptmx", "O_RDWR|O_NOCTTY", "RESOLVE_NO_SYMLINKS"), { into: "terminal" });
   b.call("ioctl", [slot("terminal"), flags("TIOCSPTLCK"), { bytes: new Uint8Array(4), shown: "unlock" }]);
@@ -24,9 +32,9 @@ export function compileTerminal(b: Builder, config: Config): void {
     b.about(`size the terminal to ${width} × ${height}`, "process.consoleSize");
     b.call("ioctl", [slot("terminal"), flags("TIOCSWINSZ"), { bytes: size, shown: `${width} × ${height}` }]);
   }
-  if ((user?.uid ?? 0) !== 0) {
+  if (uid !== 0) {
     b.about("give the terminal to the user", "process.user.uid");
-    b.call("fchown", [slot("peer"), user?.uid ?? 0, -1]);
+    b.call("fchown", [slot("peer"), uid, -1]);
   }
   b.about('bind the terminal on "/dev/console"');
   b.call("openat2", inRoot("/dev", "O_PATH|O_DIRECTORY"), { into: "directory" });

@@ -61,7 +61,7 @@ export function assemble(
     const ready = stock?.code.get(part);
     if (ready !== undefined) asm.insert(ready, before);
     else emitPart(asm, data, part, before, arch);
-    before += part.steps.length;
+    before += part.count;
   }
   asm.reserve();
   if (placement.ending === "return") asm.return();

@@ -59,14 +59,14 @@ export class Data implements Memory {
     this.view = viewOf(this.bytes);
   }
 
-  /** Lays out a part's named memory, as far as it is not known yet. */
-  declare(memory: Part["memory"]): void {
+  /** Lays out a part's named memory, as far as it is not known yet; also its structs, or only what has no content. */
+  declare(memory: Part["memory"], structs = true): void {
     for (const name in memory) {
       if (this.find(name) !== undefined) continue;
       const shape = memory[name];
       if (shape === 8) this.slot(name);
       else if (typeof shape === "number") this.names.set(name, this.zero(shape));
-      else this.struct(name, shape);
+      else if (structs) this.struct(name, shape);
     }
   }
 

@@ -2,7 +2,7 @@ import type { Arch } from "../ffi/ffi.js";
 import { viewOf } from "../linux/bytes.js";
 import { assemble, type Placement } from "./assemble.js";
 import type { Part, Program } from "./program.js";
-import { makeStock, type Stock } from "./stock.js";
+import { Stock } from "./stock.js";
 
 /** elf(5): e_machine, and the largest page that the architecture's kernels use. */
 const MACHINES: Record<Arch, { id: number; page: number }> = {
@@ -22,9 +22,10 @@ const PLACEMENT: Placement = { code: BASE + HEADERS, zeroed: 0x2400000, data: 0x
 /** Parts that are assembled already, by architecture. */
 const STOCKS: Partial<Record<Arch, Stock>> = {};
 
-/** Assembles parts ahead, so that executables with them are made faster. Throws Failure. */
-export function stockParts(parts: readonly Part[], programs: readonly Program[], arch: Arch): void {
-  STOCKS[arch] = makeStock(parts, programs, arch, PLACEMENT);
+/** Assembles parts of a program ahead, so that executables with the same parts are made faster. Throws Failure. */
+export function stockParts(program: Program, arch: Arch, isKept: (part: Part) => boolean): void {
+  STOCKS[arch] ??= new Stock(arch, PLACEMENT);
+  STOCKS[arch].add(program, isKept);
 }
 
 /**

@@ -13,6 +13,8 @@ export interface Program {
 /** A stretch of a program that nothing jumps into or out of: it is the same wherever it stands. */
 export interface Part {
   readonly steps: readonly Step[];
+  /** How many these are. */
+  readonly count: number;
   /** Named memory that it uses: so many zero bytes (8 are a slot), or a struct's words. Names go for the whole program. */
   readonly memory: Readonly<Record<string, number | readonly Field[]>>;
 }

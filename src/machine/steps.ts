@@ -1,7 +1,7 @@
 import type { PlacedPart, Program, Step } from "./program.js";
 
 /** How many steps a program has. */
-export const stepCount = ({ parts }: Program): number => parts.reduce((sum, { part }) => sum + part.steps.length, 0);
+export const stepCount = ({ parts }: Program): number => parts.reduce((sum, { part }) => sum + part.count, 0);
 
 /** A step where it stands: its part, its index there, and the number of steps before the part. */
 export interface StandingStep {
@@ -15,9 +15,9 @@ export interface StandingStep {
 export function* stepsOf({ parts }: Program): Generator<StandingStep> {
   let before = 0;
   for (const placed of parts) {
-    const { steps } = placed.part;
-    for (let index = 0; index < steps.length; index++) yield { step: told(placed, index), placed, index, before };
-    before += steps.length;
+    const { steps, count } = placed.part;
+    for (let index = 0; index < count; index++) yield { step: told(steps[index], placed), placed, index, before };
+    before += count;
   }
 }
 
@@ -26,9 +26,8 @@ export function stepOf(programs: readonly Program[], number: number): Step {
   let index = number - 1;
   for (const { parts } of programs)
     for (const placed of parts) {
-      const { length } = placed.part.steps;
-      if (index < length) return told(placed, index);
-      index -= length;
+      if (index < placed.part.count) return told(placed.part.steps[index], placed);
+      index -= placed.part.count;
     }
   throw new RangeError(`there is no step ${number}`);
 }
@@ -39,19 +38,18 @@ export function stepsFrom(program: Program, isFirst: (step: Step) => boolean): {
   const steps: Step[] = [];
   let number = stepCount(program);
   for (let i = parts.length - 1; i >= 0; i--)
-    for (let index = parts[i].part.steps.length - 1; index >= 0; index--, number--) {
-      const step = told(parts[i], index);
+    for (const each of parts[i].part.steps.toReversed()) {
+      const step = told(each, parts[i]);
       steps.unshift(step);
       if (isFirst(step)) return { number, steps };
+      number--;
     }
   return { number: 1, steps };
 }
 
 /** A step with the place that it stems from. */
-function told({ part, from }: PlacedPart, index: number): Step {
-  const step = part.steps[index];
-  return step.from === undefined && from !== undefined ? { ...step, from } : step;
-}
+const told = (step: Step, { from }: PlacedPart): Step =>
+  step.from === undefined && from !== undefined ? { ...step, from } : step;
 
 /** Whether a program has named memory of this name. */
 export const usesMemory = ({ parts }: Program, name: string): boolean => parts.some(({ part }) => name in part.memory);

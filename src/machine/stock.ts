@@ -4,28 +4,27 @@ import { Data, type Room } from "./data.js";
 import type { Part, Program } from "./program.js";
 
 /** Parts that are assembled already, and the memory that they share. */
-export interface Stock {
+export class Stock {
   readonly data: Data;
-  readonly code: ReadonlyMap<Part, Int32Array>;
-}
+  readonly code = new Map<Part, Int32Array>();
 
-/**
- * Assembles parts ahead. Throws Failure.
- *
- * @param programs programs that have them: these tell of the memory that the parts use and others fill
- */
-export function makeStock(parts: readonly Part[], programs: readonly Program[], arch: Arch, room: Room): Stock {
-  const data = new Data(arch, room);
-  const kept = new Set(parts);
-  // A struct of a part that is not kept would take room in vain.
-  for (const { part } of programs.flatMap((program) => program.parts))
-    for (const [name, shape] of Object.entries(part.memory))
-      if (typeof shape === "number" || kept.has(part)) data.declare({ [name]: shape });
-  const code = new Map<Part, Int32Array>();
-  for (const part of parts) {
-    const asm = assembler(arch);
-    emitPart(asm, data, part, 0, arch);
-    code.set(part, asm.words.slice(0, asm.length));
+  /** @param room where the memory lies in every program that takes parts from the stock */
+  constructor(
+    private readonly arch: Arch,
+    room: Room,
+  ) {
+    this.data = new Data(arch, room);
   }
-  return { data, code };
+
+  /** Assembles those parts of a program that are to be kept, as far as they are not in stock. Throws Failure. */
+  add({ parts }: Program, isKept: (part: Part) => boolean): void {
+    const missing = parts.map(({ part }) => part).filter((part) => isKept(part) && !this.code.has(part));
+    // What one part fills another uses, kept or not. A struct is its part's own.
+    for (const { part } of parts) this.data.declare(part.memory, missing.includes(part));
+    for (const part of missing) {
+      const asm = assembler(this.arch);
+      emitPart(asm, this.data, part, 0, this.arch);
+      this.code.set(part, asm.words.slice(0, asm.length));
+    }
+  }
 }

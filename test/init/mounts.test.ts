@@ -155,6 +155,8 @@ move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_P
       facts: { cgroup: { version: 1, tasks: ["cpu"], into: false, hierarchies: HIERARCHIES } },
     },
     `
+%cgroup:cpu,cpuacct = "/sys/fs/cgroup/cpu,cpuacct/c"
+%cgroup:systemd = "/sys/fs/cgroup/systemd/c"
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
 %target = %root
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
@@ -167,13 +169,13 @@ fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %cgroups
 %context = -1
 move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 mkdirat(%cgroups, "cpu,cpuacct", 0755)
-open_tree(AT_FDCWD, "/sys/fs/cgroup/cpu,cpuacct/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+open_tree(AT_FDCWD, %cgroup:cpu,cpuacct, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
 mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 move_mount(%mount, "", %cgroups, "cpu,cpuacct", MOVE_MOUNT_F_EMPTY_PATH)
 symlinkat("cpu,cpuacct", %cgroups, "cpu")   [EEXIST: go on]
 symlinkat("cpu,cpuacct", %cgroups, "cpuacct")   [EEXIST: go on]
 mkdirat(%cgroups, "systemd", 0755)
-open_tree(AT_FDCWD, "/sys/fs/cgroup/systemd/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+open_tree(AT_FDCWD, %cgroup:systemd, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
 mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
 mount_setattr(%cgroups, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
@@ -236,11 +238,12 @@ move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
       },
     },
     `
+%cgroup:unified = "/sys/fs/cgroup/c"
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
 %target = %root
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
-open_tree(AT_FDCWD, "/sys/fs/cgroup/c", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
 mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 `,
@@ -331,11 +334,12 @@ move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_P
       },
     },
     `
+%cgroup:unified = "/sys/fs/cgroup/other"
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +4]
 %target = %root
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
-open_tree(AT_FDCWD, "/sys/fs/cgroup/other", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
 mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 `,

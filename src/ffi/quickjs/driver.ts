@@ -10,8 +10,9 @@ Reflect.deleteProperty(Math, "random");
 
 /**
  * Leaves the program for the host to run. All that modules do before this, they do at build time, without system calls
- * and without a command line; the executable starts with their result.
+ * and without a command line; so is `ahead` done. The executable starts with the result.
  */
-export function start(main: () => void): void {
+export function start(main: () => void, ahead?: () => void): void {
+  ahead?.();
   host.main = main;
 }

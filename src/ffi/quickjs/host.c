@@ -244,7 +244,7 @@ static JSContext *load(const uint8_t *bytecode, size_t length) {
 }
 
 /* How much of the heap beyond its first content a command usually fills. */
-#define HEADROOM (384 << 10)
+#define HEADROOM (64 << 10)
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
