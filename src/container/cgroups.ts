@@ -2,6 +2,7 @@ import { cgroupHierarchies, type Hierarchy, keysOf, visibleDirectory } from "../
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
 import type { Config } from "../generated/config.js";
 import type { CgroupFacts } from "../init/facts.js";
+import { exists } from "../linux/file.js";
 import type { CreateOptions } from "./options.js";
 
 /** Plans the cgroups of a container; none if cgroups are not to be managed. Throws Failure by JSON path. */
@@ -40,7 +41,10 @@ function shownHierarchies(
       const own = places.find((place) => place.hierarchy === hierarchy)?.directory;
       const path = own ?? visibleDirectory(hierarchy);
       const directory = hierarchy.mountPoint.slice(hierarchy.mountPoint.lastIndexOf("/") + 1);
-      return path === undefined ? [] : [{ directory, options: keysOf(hierarchy), path, own: own !== undefined }];
+      // In a container's own /sys another mount may lie where the runtime's cgroup would be seen.
+      return path === undefined || (own === undefined && !exists(path))
+        ? []
+        : [{ directory, options: keysOf(hierarchy), path, own: own !== undefined }];
     });
   return { version, hierarchies };
 }

@@ -183,6 +183,14 @@ export class Scene {
     return path;
   }
 
+  /** Puts other content in the place of a file of the system's, for this test alone. */
+  replaceFile(path: string, content: string): void {
+    const file = this.path(path.replaceAll("/", "-"));
+    writeFileSync(file, content);
+    assert.equal(spawnSync("mount", ["--bind", file, path]).status, 0);
+    this.mounted.push(path);
+  }
+
   /** Runs fdrunc with the scene's state directory. */
   fdrunc(args: readonly string[], calling: Calling = {}): Result {
     const { files, command, options } = this.prepare(args, calling);
@@ -267,7 +275,7 @@ export class Scene {
     return [
       ...this.processes().map((pid) => `process ${pid}: ${nameOf(pid)}`),
       ...mountInfo()
-        .filter((line) => !before.has(line))
+        .filter((line) => !before.has(line) && !this.mounted.includes(line.split(" ")[4]))
         .map((line) => `mount ${line}`),
       ...cgroups().map((directory) => `cgroup ${directory}`),
       ...entries(this.state).map((name) => `state ${name}`),
