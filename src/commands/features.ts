@@ -21,7 +21,9 @@ export function defineFeatures(program: Command): void {
   program
     .command("features")
     .description("print what is supported, as JSON")
-    .action(() => print(`${JSON.stringify(features(), null, 4)}\n`));
+    .action(() => {
+      print(`${JSON.stringify(features(), null, 4)}\n`);
+    });
 }
 
 /** What is supported (features.md). */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { defineCreate } from "./create.js";
 import { defineDelete } from "./delete.js";
+import { defineEvents } from "./events.js";
 import { defineFeatures } from "./features.js";
 import { defineKill } from "./kill.js";
 import { defineList } from "./list.js";
@@ -18,6 +19,7 @@ import { defineUpdate } from "./update.js";
 export const COMMANDS: readonly ((program: Command) => void)[] = [
   defineCreate,
   defineDelete,
+  defineEvents,
   defineFeatures,
   defineKill,
   defineList,

@@ -11,6 +11,15 @@ export function parseJson(text: string): unknown {
   return new Parser(text).document();
 }
 
+/** Writes JSON as JSON.stringify does, bigints as the integers that they are. */
+export function formatJson(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(formatJson).join()}]`;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${formatJson(member)}`).join()}}`;
+}
+
 /** Deeper nesting than this is refused, so that the stack suffices. */
 const MAX_DEPTH = 256;
 

@@ -191,6 +191,12 @@ const TABLE = {
   POLLOUT: 4,
   POLLERR: 8,
   POLLHUP: 0x10,
+  // eventfd(2), inotify(7)
+  EFD_CLOEXEC: 0x80000,
+  EFD_NONBLOCK: 0x800,
+  IN_CLOEXEC: 0x80000,
+  IN_NONBLOCK: 0x800,
+  IN_MODIFY: 2,
   // wait(2)
   P_PID: 1,
   P_PIDFD: 3,

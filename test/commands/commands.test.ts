@@ -27,6 +27,7 @@ const EXPECTED: Record<string, string> = {
   create: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --no-pivot --pidfd-socket",
   run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
   delete: "--force",
+  events: "--interval --stats",
   features: "",
   kill: "--all",
   list: "--format --quiet",

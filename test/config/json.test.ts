@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { JsonError, parseJson } from "../../src/config/json.js";
+import { formatJson, JsonError, parseJson } from "../../src/config/json.js";
 import { ROOT } from "../folders.js";
 
 test("parses what JSON.parse parses to the same", () => {
@@ -73,4 +73,10 @@ test("cut short anywhere, a text is refused at its end", () => {
       () => parseJson(text.slice(0, end)),
       /^JsonError: line 1, column \d+: unexpected (end of input|"\\\\"|"-")/,
     );
+});
+
+test("writes what it parses", () => {
+  const text = '{"a":[1,-2.5,18446744073709551615,"b\\"\\n",null,true,[],{}],"":{"c":-9223372036854775808}}';
+  assert.equal(formatJson(parseJson(text)), text);
+  assert.equal(formatJson({ a: undefined, b: [1n] }), '{"b":[1]}');
 });
