@@ -48,7 +48,7 @@ function features(): Features {
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: {
         modes: Object.keys(MEMORY_POLICY_MODES) as MemoryPolicyMode[],
         flags: Object.keys(MEMORY_POLICY_FLAGS) as MemoryPolicyFlag[],

@@ -19,7 +19,6 @@ export const UNSUPPORTED: Table = {
   },
   linux: {
     netDevices: "network devices cannot be moved yet",
-    intelRdt: "Intel RDT cannot be set yet",
     mountLabel: "SELinux labels cannot be set yet",
   },
 };

@@ -3,6 +3,7 @@ import { CAPABILITIES } from "../linux/capabilities.js";
 import { deviceRulesAreKnown, devicesAreComplete } from "./rules/devices.js";
 import { annotationsHaveKeys, hostNamesHaveNamespace, rootIsGiven, versionIsSupported } from "./rules/document.js";
 import { hooksAreRunnable } from "./rules/hooks.js";
+import { intelRdtIsNamed } from "./rules/intel-rdt.js";
 import { memoryPolicyIsComplete } from "./rules/memory-policy.js";
 import { mountsAreComplete, protectedPathsAreAbsolute } from "./rules/mounts.js";
 import { idMappingsHaveNamespace, mountsHaveNamespace, namespacesAreDistinct } from "./rules/namespaces.js";
@@ -35,6 +36,7 @@ const RULES: ((config: Config) => void)[] = [
   unifiedKeysAreFiles,
   seccompIsConsistent,
   notificationsAreReceived,
+  intelRdtIsNamed,
   memoryPolicyIsComplete,
   personalityIsKnown,
 ];

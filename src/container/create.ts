@@ -16,6 +16,8 @@ import { openProcess, processStatus } from "../linux/process.js";
 import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
+import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
+import { resctrlRoot } from "../resctrl/resctrl-root.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
@@ -53,6 +55,8 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
   requireConsole(config, options);
   requirePreserved(options.preserveFds);
   requireAgent(config);
+  const { intelRdt } = config.linux ?? {};
+  const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), options.id, intelRdt);
   const undo = new Undo();
   const opened: Fd[] = [];
   const keep = (fd: Fd): Fd => {
@@ -80,6 +84,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       hasProcess: config.process !== undefined,
       cgroup: cgroups?.cgroup.paths ?? {},
       checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
+      ...(resctrl && { resctrl }),
       rest: restOf(compiled),
     };
     directory.save(saved);
@@ -92,6 +97,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       for (const { name, fd } of entry.tasks) inputs[input.tasks(name)] = keep(fd);
       if (entry.into !== undefined) into = keep(entry.into);
     }
+    if (resctrl && intelRdt) undo.add(makeResctrlGroup(resctrl, intelRdt));
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
     const mounts = detachedMounts(config, facts);
@@ -120,6 +126,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     };
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) directory.save(saved);
+    if (resctrl) enterResctrlGroup(resctrl, init.pid);
     if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
     meanwhile?.();

@@ -1,6 +1,7 @@
 import type { CgroupPaths } from "../cgroup/cgroup.js";
 import type { Hooks } from "../generated/config.js";
 import type { ToldStep } from "../launch/init.js";
+import type { ResctrlGroup } from "../resctrl/resctrl-group.js";
 
 /** What is kept of a container between commands: `state.json` in its directory. */
 export interface Saved {
@@ -28,6 +29,8 @@ export interface Saved {
   readonly cgroup: CgroupPaths;
   /** The config's memory.checkBeforeUpdate, which holds for updates that do not say otherwise. */
   readonly checkMemory: boolean;
+  /** Its place in resctrl, where it has one. */
+  readonly resctrl?: ResctrlGroup;
   /** The steps that init has yet to make when it waits for `start`, and the number of the first. */
   readonly rest: { readonly first: number; readonly steps: readonly ToldStep[] };
 }

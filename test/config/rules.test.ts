@@ -173,6 +173,28 @@ const CASES: Record<string, Case[]> = {
       ],
     },
   ],
+  "Intel RDT": [
+    {
+      bad: { linux: { intelRdt: { closID: "../a" } } },
+      message: 'linux.intelRdt.closID: must be the name of a class of service, or "/" for the default one, got "../a"',
+      good: [
+        { linux: { intelRdt: { closID: "/" } } },
+        { linux: { intelRdt: { closID: "a" } } },
+        { linux: { intelRdt: {} } },
+      ],
+    },
+    {
+      bad: { linux: { intelRdt: { closID: "mon_groups" } } },
+      message:
+        'linux.intelRdt.closID: must be the name of a class of service, or "/" for the default one, got "mon_groups"',
+      good: [{ linux: { intelRdt: { closID: "mon_group" } } }],
+    },
+    {
+      bad: { linux: { intelRdt: { schemata: ["L3:0=f", "MB:0=20\nMB:1=20"] } } },
+      message: 'linux.intelRdt.schemata[1]: must be one line, got "MB:0=20\\nMB:1=20"',
+      good: [{ linux: { intelRdt: { schemata: ["L3:0=f", "MB:0=20"] } } }],
+    },
+  ],
   "memory policy": [
     {
       bad: memoryPolicy({ nodes: "0" }),

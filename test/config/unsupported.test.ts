@@ -12,7 +12,6 @@ const USES: Record<string, object> = {
   "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
   "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
   "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
-  "linux.intelRdt": { linux: { intelRdt: { closID: "a" } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
 };
 
@@ -41,7 +40,7 @@ test("each row of the table has an example", () => {
 });
 
 test("empty texts, lists and objects stand for unset", () => {
-  const linux = { netDevices: {}, intelRdt: {}, mountLabel: "" };
+  const linux = { netDevices: {}, mountLabel: "" };
   refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
   refuseUnsupported(withPart({ linux }));
 });

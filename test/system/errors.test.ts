@@ -96,10 +96,7 @@ system("what the specification knows and fdrunc does not do is refused by its JS
     ["an SELinux label", "process.selinuxLabel", "x", /": process\.selinuxLabel: is not supported/],
     ["CPU affinity", "process.execCPUAffinity", { initial: "0" }, /": process\.execCPUAffinity: is not supported/],
     ["a mount label", "linux.mountLabel", "x", /": linux\.mountLabel: is not supported/],
-    ["Intel RDT", "linux.intelRdt", { closID: "x" }, /": linux\.intelRdt: is not supported/],
     ["network devices", "linux.netDevices", { eth0: {} }, /": linux\.netDevices: is not supported/],
-    ["a time namespace", "linux.namespaces.5", { type: "time" }, /": linux\.namespaces\[5\]\.type: is not supported/],
-    ["clock offsets", "linux.timeOffsets", { boottime: { secs: 1 } }, /": linux\.timeOffsets: is not supported/],
   ]);
 });
 
