@@ -6,6 +6,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** What is compared with, makes archives, or stands in for another machine. */
 const PACKAGES = [
   ...["runc", "crun", "podman", "buildah", "skopeo", "uidmap", "busybox-static", "libseccomp2", "strace"],
+  "iproute2",
   ...["gcc-aarch64-linux-gnu", "qemu-user"],
 ];
 

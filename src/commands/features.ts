@@ -54,7 +54,7 @@ function features(): Features {
         flags: Object.keys(MEMORY_POLICY_FLAGS) as MemoryPolicyFlag[],
       },
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: { "io.github.fdrunc.version": NUMBER },
   };

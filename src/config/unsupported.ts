@@ -18,7 +18,6 @@ export const UNSUPPORTED: Table = {
     execCPUAffinity: "CPU affinity cannot be set yet",
   },
   linux: {
-    netDevices: "network devices cannot be moved yet",
     mountLabel: "SELinux labels cannot be set yet",
   },
 };

@@ -7,6 +7,7 @@ import { intelRdtIsNamed } from "./rules/intel-rdt.js";
 import { memoryPolicyIsComplete } from "./rules/memory-policy.js";
 import { mountsAreComplete, protectedPathsAreAbsolute } from "./rules/mounts.js";
 import { idMappingsHaveNamespace, mountsHaveNamespace, namespacesAreDistinct } from "./rules/namespaces.js";
+import { networkDevicesAreNamed } from "./rules/network-devices.js";
 import { personalityIsKnown } from "./rules/personality.js";
 import { processIsRunnable } from "./rules/process.js";
 import { cgroupsPathStaysBelow, resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
@@ -28,6 +29,7 @@ const RULES: ((config: Config) => void)[] = [
   hostNamesHaveNamespace,
   mountsAreComplete,
   protectedPathsAreAbsolute,
+  networkDevicesAreNamed,
   sysctlsHaveNamespace,
   devicesAreComplete,
   deviceRulesAreKnown,

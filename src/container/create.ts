@@ -22,6 +22,7 @@ import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
 import { openNamespaces } from "./namespaces.js";
+import { NetworkPair } from "./network-devices.js";
 import type { CreateOptions } from "./options.js";
 import { plan } from "./plan.js";
 import type { Saved } from "./saved.js";
@@ -58,6 +59,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
   const { intelRdt } = config.linux ?? {};
   const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), options.id, intelRdt);
   const undo = new Undo();
+  let networks: NetworkPair | undefined;
   const opened: Fd[] = [];
   const keep = (fd: Fd): Fd => {
     opened.push(fd);
@@ -130,7 +132,10 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
     meanwhile?.();
-    const terminal = converse(init, config, saved);
+    const terminal = converse(init, config, saved, () => {
+      networks = NetworkPair.open(init.pid);
+      networks.moveIn(config, (takeBack) => undo.add(takeBack));
+    });
     if (config.process !== undefined) {
       if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);
       if (isScheduledByRuntime(config, saved.owner === 0)) setScheduling(init.pid, config.process);
@@ -148,6 +153,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     throw error;
   } finally {
     for (const fd of opened) close(fd);
+    networks?.close();
   }
 }
 
@@ -176,7 +182,7 @@ function requireConsole({ process }: Config, { consoleSocket, foreground }: Crea
 }
 
 /** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
-function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
+function converse(init: Init, config: Config, saved: Saved, moveDevices: () => void): Fd | undefined {
   let terminal: Fd | undefined;
   let copyFrom: Fd | undefined;
   for (;;) {
@@ -192,6 +198,10 @@ function converse(init: Init, config: Config, saved: Saved): Fd | undefined {
         break;
       case "copy-up-target":
         copyContents(copyFrom as Fd, said.fd as Fd);
+        init.go();
+        break;
+      case "isolated":
+        moveDevices();
         init.go();
         break;
       case "mounted":

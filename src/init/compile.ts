@@ -42,6 +42,7 @@ function compileInit(config: Config, facts: Facts): Program {
   enterCgroups(b, facts);
   compileTimeNamespace(b, config);
   joinNamespaces(b, config);
+  waitForDevices(b, config);
   startSession(b, facts);
   compileRootfs(b, config, facts);
   compileTerminal(b, config);
@@ -132,6 +133,14 @@ function joinNamespaces(b: Builder, config: Config): void {
     b.about("make a cgroup namespace", "linux.namespaces");
     b.call("unshare", [flags("CLONE_NEWCGROUP")]);
   }
+}
+
+/** The runtime moves what lies in its own network to the container's. */
+function waitForDevices(b: Builder, { linux = {} }: Config): void {
+  if (Object.keys(linux.netDevices ?? {}).length === 0) return;
+  b.about("wait for the network devices", "linux.netDevices");
+  send(b, "isolated");
+  wait(b);
 }
 
 function startSession(b: Builder, { newKeyring, id }: Facts): void {

@@ -17,6 +17,8 @@ export const MESSAGES = {
   starting: 6,
   /** The filter is loaded; with the number that its listener's descriptor has in the process. */
   listener: 7,
+  /** It is in all of its namespaces: network devices are moved in now. */
+  isolated: 8,
 } as const;
 
 export type Message = keyof typeof MESSAGES;

@@ -30,6 +30,7 @@ const notifying = (part: object) =>
     ...part,
   });
 const WAIT_KILLABLE = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+const devices = (part: object) => ({ linux: { netDevices: part } });
 const MAPPING = [{ containerID: 0, hostID: 1000, size: 1 }];
 const MAPPINGS = { uidMappings: MAPPING, gidMappings: MAPPING };
 const namespaces = (...types: string[]) => types.map((type) => ({ type }));
@@ -534,6 +535,38 @@ const CASES: Record<string, Case[]> = {
       bad: resources({ unified: { "../memory.max": "1" } }),
       message: 'linux.resources.unified["../memory.max"]: must be a file name',
       good: [resources({ unified: { "memory.max": "1" } })],
+    },
+  ],
+  "network devices": [
+    {
+      bad: bare({ linux: { ...NO_PATHS, namespaces: namespaces("pid"), netDevices: { a: {} } } }),
+      message: "linux.netDevices: needs a network namespace",
+      good: [bare({ linux: { ...NO_PATHS, namespaces: namespaces("pid"), netDevices: {} } })],
+    },
+    {
+      bad: devices({ "a b": {} }),
+      message: 'linux.netDevices["a b"]: must have the name of a network device, got "a b"',
+      good: [devices({ "a%b": {}, abcdefghijklmno: {}, "eth0.1-2_3": { name: "" } })],
+    },
+    ...["..", "a/b", "a:b", "abcdefghijklmnop", "\u00fc".repeat(8)].map((name) => ({
+      bad: devices({ a: { name } }),
+      message: `linux.netDevices.a.name: must be the name of a network device, got "${name}"`,
+      good: [],
+    })),
+    ...["a%", "%d%d", "%s"].map((name) => ({
+      bad: devices({ a: { name } }),
+      message: `linux.netDevices.a.name: must have no "%" but in one "%d", got "${name}"`,
+      good: [devices({ a: { name: "%d" }, b: { name: "x%dy" } })],
+    })),
+    {
+      bad: devices({ a: { name: "c" }, b: { name: "c" } }),
+      message: 'linux.netDevices.b.name: must not be there twice, got "c"',
+      good: [devices({ a: { name: "b" }, b: { name: "a" } }), devices({ a: { name: "c%d" }, b: { name: "c%d" } })],
+    },
+    {
+      bad: devices({ a: { name: "b" }, b: {} }),
+      message: 'linux.netDevices.b: must not be there twice, got "b"',
+      good: [],
     },
   ],
   seccomp: [

@@ -11,7 +11,6 @@ const USES: Record<string, object> = {
   "process.apparmorProfile": { process: { apparmorProfile: "docker-default" } },
   "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
   "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
-  "linux.netDevices": { linux: { netDevices: { eth0: {} } } },
   "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
 };
 
@@ -40,7 +39,7 @@ test("each row of the table has an example", () => {
 });
 
 test("empty texts, lists and objects stand for unset", () => {
-  const linux = { netDevices: {}, mountLabel: "" };
+  const linux = { mountLabel: "" };
   refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
   refuseUnsupported(withPart({ linux }));
 });

@@ -96,7 +96,6 @@ system("what the specification knows and fdrunc does not do is refused by its JS
     ["an SELinux label", "process.selinuxLabel", "x", /": process\.selinuxLabel: is not supported/],
     ["CPU affinity", "process.execCPUAffinity", { initial: "0" }, /": process\.execCPUAffinity: is not supported/],
     ["a mount label", "linux.mountLabel", "x", /": linux\.mountLabel: is not supported/],
-    ["network devices", "linux.netDevices", { eth0: {} }, /": linux\.netDevices: is not supported/],
   ]);
 });
 
