@@ -44,6 +44,7 @@ export function sendDescriptor(b: Builder, message: Message, fd: string, to = "s
 export function sendNumber(b: Builder, message: Message, fd: string, to = "sync"): void {
   const name = `message:${message}`;
   const content = b.struct(name, [MESSAGES[message], { place: `${name}:fd` }]);
+  b.slot(to);
   b.store(slot(fd), `${name}:fd`);
   b.call("write", [slot(to), content, 16]);
 }
