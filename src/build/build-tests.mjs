@@ -1,13 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { provideCriu } from "./criu.mjs";
 import { setUp } from "./setup.mjs";
+import { Unavailable } from "./unavailable.mjs";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** What is compared with, makes archives, or stands in for another machine. */
 const PACKAGES = [
   ...["runc", "crun", "podman", "buildah", "skopeo", "uidmap", "busybox-static", "libseccomp2", "strace"],
-  "iproute2",
-  ...["gcc-aarch64-linux-gnu", "qemu-user"],
+  ...["iproute2", "iptables", "gcc-aarch64-linux-gnu", "qemu-user"],
 ];
 
 /**
@@ -15,8 +16,14 @@ const PACKAGES = [
  *
  * @param {import("./summary.mjs").Summary} summary
  */
-export function buildTests(summary) {
+export async function buildTests(summary) {
   setUp(PACKAGES);
+  try {
+    await provideCriu();
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.log(`no criu: ${error.message}`);
+  }
   const run = (what, script, ...args) => {
     console.log(what);
     const { status } = spawnSync(process.execPath, [join(ROOT, script), ...args], { cwd: ROOT, stdio: "inherit" });

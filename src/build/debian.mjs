@@ -20,21 +20,52 @@ const KEYRINGS = ["pgp", "gpg"].map((suffix) => `/usr/share/keyrings/debian-arch
  * @throws {Unavailable} without apt, Debian's key or the network
  */
 export function fetchFromDebian(directory, wanted) {
+  const { get, apt } = privateApt(directory, wanted.source ? "deb-src" : "deb", wanted.architecture);
+  if (wanted.source) get("source", "--download-only", "--tar-only", wanted.source);
+  else get("download", `${wanted.package}:${wanted.architecture}`);
+  rmSync(apt, { recursive: true });
+  return join(directory, readdirSync(directory)[0]);
+}
+
+/**
+ * Downloads a binary package and all that it depends on, as for a system that has nothing, into `directory`, which is
+ * made anew.
+ *
+ * @param {string} directory
+ * @param {string} name the package's
+ * @param {string} architecture Debian's name of it
+ * @returns {string[]} the paths of the packages' files
+ * @throws {Unavailable} without apt, Debian's key or the network
+ */
+export function fetchWithDependencies(directory, name, architecture) {
+  const { get, apt } = privateApt(directory, "deb", architecture);
+  const nothing = join(apt, "status");
+  writeFileSync(nothing, "");
+  get("-o", `Dir::State::status=${nothing}`, "--no-install-recommends", "--download-only", "-y", "install", name);
+  const archives = join(apt, "cache/archives");
+  return readdirSync(archives)
+    .filter((file) => file.endsWith(".deb"))
+    .map((file) => join(archives, file));
+}
+
+/** An apt that knows the packages of Debian's release and has its files in a directory, which is made anew. */
+function privateApt(directory, type, architecture) {
   const keyring = KEYRINGS.find(existsSync);
   if (!existsSync("/usr/bin/apt-get")) throw new Unavailable("there is no apt-get");
   if (!keyring) throw new Unavailable("Debian's archive keyring is not installed");
   rmSync(directory, { recursive: true, force: true });
   const apt = join(directory, "apt");
-  for (const part of ["sources", "lists/partial", "cache"]) mkdirSync(join(apt, part), { recursive: true });
+  for (const part of ["sources", "lists/partial", "cache/archives/partial"])
+    mkdirSync(join(apt, part), { recursive: true });
   const source = {
-    Types: wanted.source ? "deb-src" : "deb",
+    Types: type,
     URIs: mirror(),
     Suites: RELEASE,
     Components: "main",
     "Signed-By": keyring,
-    ...(wanted.architecture && { Architectures: wanted.architecture }),
+    ...(architecture && { Architectures: architecture }),
   };
-  const fields = Object.entries(source).map(([name, value]) => `${name}: ${value}\n`);
+  const fields = Object.entries(source).map(([field, value]) => `${field}: ${value}\n`);
   writeFileSync(join(apt, "sources/debian.sources"), fields.join(""));
   const options = {
     "Dir::Etc::sourcelist": "/dev/null",
@@ -44,20 +75,17 @@ export function fetchFromDebian(directory, wanted) {
     "Acquire::Languages": "none",
     "APT::Update::Error-Mode": "any",
     "APT::Sandbox::User": process.getuid() === 0 ? "root" : "",
-    ...(wanted.architecture && { "APT::Architectures::": wanted.architecture }),
+    ...(architecture && { "APT::Architectures::": architecture }),
   };
   const get = (...args) => {
-    const settings = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+    const settings = Object.entries(options).flatMap(([option, value]) => ["-o", `${option}=${value}`]);
     const command = { cwd: directory, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" };
     const { status, stderr, error } = spawnSync("apt-get", ["-qq", ...settings, ...args], command);
     if (status !== 0)
-      throw new Unavailable(`apt-get ${args[0]}: ${error?.message ?? /^E: (.*)/m.exec(stderr)?.[1] ?? stderr}`);
+      throw new Unavailable(`apt-get ${args.join(" ")}: ${error?.message ?? /^E: (.*)/m.exec(stderr)?.[1] ?? stderr}`);
   };
   get("update");
-  if (wanted.source) get("source", "--download-only", "--tar-only", wanted.source);
-  else get("download", `${wanted.package}:${wanted.architecture}`);
-  rmSync(apt, { recursive: true });
-  return join(directory, readdirSync(directory)[0]);
+  return { get, apt };
 }
 
 /** The Debian mirror that this machine's apt uses; Debian's own where it names none. */

@@ -29,7 +29,7 @@ if (unknown !== undefined) {
 
 if (values.shell !== undefined) process.exit(await shellInGuest(stages[0], values.shell));
 const summary = new Summary();
-buildTests(summary);
+await buildTests(summary);
 const files = positionals.map((name) => `system/${basename(name, ".test.ts")}.test.ts`);
 await runInGuest(summary, stages, files.length > 0 ? files : undefined);
 process.exit(summary.finish());

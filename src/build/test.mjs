@@ -16,7 +16,7 @@ const FORMS = { node: "dist/node/bin/fdrunc.js", quickjs: "dist/fdrunc" };
 const summary = new Summary();
 const only = process.argv[2];
 
-buildTests(summary);
+await buildTests(summary);
 const files = testFiles();
 const isSystem = (file) => file.startsWith("system/");
 if (only !== "system")

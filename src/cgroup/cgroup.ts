@@ -100,6 +100,11 @@ export class Cgroup {
     return this.#freezer !== undefined && isFrozen(...this.#freezer);
   }
 
+  /** The directory of the cgroup that stops the processes; undefined where none can. */
+  get freezerDirectory(): string | undefined {
+    return this.#freezer?.[0];
+  }
+
   get #freezer(): [directory: string, version: 1 | 2] | undefined {
     const { freezer, "": v2 } = this.paths;
     if (freezer !== undefined) return [freezer, 1];

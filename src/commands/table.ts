@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { defineCheckpoint } from "./checkpoint.js";
 import { defineCreate } from "./create.js";
 import { defineDelete } from "./delete.js";
 import { defineEvents } from "./events.js";
@@ -8,6 +9,7 @@ import { defineList } from "./list.js";
 import { definePause } from "./pause.js";
 import { definePlan } from "./plan.js";
 import { definePs } from "./ps.js";
+import { defineRestore } from "./restore.js";
 import { defineResume } from "./resume.js";
 import { defineRun } from "./run.js";
 import { defineSpec } from "./spec.js";
@@ -17,6 +19,7 @@ import { defineUpdate } from "./update.js";
 
 /** The commands: what defines each of them in commander's program, in the order of the help. */
 export const COMMANDS: readonly ((program: Command) => void)[] = [
+  defineCheckpoint,
   defineCreate,
   defineDelete,
   defineEvents,
@@ -27,6 +30,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   definePlan,
   definePs,
   defineResume,
+  defineRestore,
   defineRun,
   defineSpec,
   defineStart,

@@ -6,7 +6,10 @@ import { exists } from "../linux/file.js";
 import type { CreateOptions } from "./options.js";
 
 /** Plans the cgroups of a container; none if cgroups are not to be managed. Throws Failure by JSON path. */
-export function planCgroups({ linux = {} }: Config, { id, cgroups, rootless }: CreateOptions): CgroupPlan | undefined {
+export function planCgroups(
+  { linux = {} }: Config,
+  { id, cgroups, rootless }: Pick<CreateOptions, "id" | "cgroups" | "rootless">,
+): CgroupPlan | undefined {
   if (!cgroups) return undefined;
   return planCgroup(cgroupHierarchies(), {
     id,

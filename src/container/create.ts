@@ -25,7 +25,7 @@ import { openNamespaces } from "./namespaces.js";
 import { NetworkPair } from "./network-devices.js";
 import type { CreateOptions } from "./options.js";
 import { plan } from "./plan.js";
-import type { Saved } from "./saved.js";
+import { newRecord, type Saved } from "./saved.js";
 import { requireAgent } from "./seccomp-agent.js";
 import { giveStandardStreams } from "./standard-streams.js";
 import { specState } from "./state.js";
@@ -70,22 +70,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     undo.add(() => directory.remove());
     directory.saveConfig(text);
     let saved: Saved = {
-      ociVersion: config.ociVersion,
-      id: options.id,
-      pid: 0,
-      executable: "",
-      startTime: 0,
-      bundle,
-      rootfs,
-      created: new Date().toISOString(),
-      owner: sys("geteuid"),
-      annotations: config.annotations ?? {},
-      hooks: config.hooks ?? {},
-      ready: false,
-      ownProcesses: makesNamespace(config, "pid"),
-      hasProcess: config.process !== undefined,
-      cgroup: cgroups?.cgroup.paths ?? {},
-      checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
+      ...newRecord(options.id, config, bundle, rootfs, cgroups),
       ...(resctrl && { resctrl }),
       rest: restOf(compiled),
     };

@@ -20,11 +20,7 @@ export function gatherFacts(
   bundle: string,
   cgroup: CgroupFacts,
 ): Facts {
-  const path = config.root?.path ?? "";
-  const rootfs = path.startsWith("/") ? path : `${bundle}/${path}`;
-  const status = stat(rootfs);
-  if (status === undefined) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "no such directory" });
-  if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
+  const rootfs = rootOf(config, bundle);
   const namespaces = config.linux?.namespaces ?? [];
   const privileged = sys("geteuid") === 0;
   const hasUserNamespace = namespaces.some(({ type }) => type === "user");
@@ -53,6 +49,16 @@ function mayMakeMounts(): boolean {
   const fd = attempt("open_tree", C.AT_FDCWD, cstring("/"), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
   if (fd >= 0) close(fd);
   return fd >= 0;
+}
+
+/** The path of the root file system. Throws Failure where there is no directory. */
+export function rootOf({ root }: Config, bundle: string): string {
+  const path = root?.path ?? "";
+  const rootfs = path.startsWith("/") ? path : `${bundle}/${path}`;
+  const status = stat(rootfs);
+  if (status === undefined) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "no such directory" });
+  if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
+  return rootfs;
 }
 
 /** The mount points of proc and sysfs, latest first. */

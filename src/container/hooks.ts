@@ -56,8 +56,7 @@ function runHook(from: string, hook: Hook, { state, join, confine, listen, init 
     const pid = spawn({
       ...named,
       executable: confine?.(hook, from) ?? executable,
-      stdin,
-      output,
+      streams: { stdin, output },
       ...(listen && { listen }),
       ...(join !== undefined && {
         join: { process: keep(openProcess(join.pid)), types: join.types, ...(time !== undefined && { time }) },

@@ -10,32 +10,41 @@ import { cgroupFacts, planCgroups } from "./cgroups.js";
 import { gatherFacts } from "./facts.js";
 import type { CreateOptions } from "./options.js";
 
-/** A container as it is planned, before anything is made. */
-export interface Plan {
+/** A bundle as its config.json describes it. */
+export interface Bundle {
   /** The config, and its text as it was read. */
   readonly config: Config;
   readonly text: string;
-  /** Absolute paths. */
+  /** The bundle's absolute path. */
   readonly bundle: string;
+}
+
+/** A container as it is planned, before anything is made. */
+export interface Plan extends Bundle {
+  /** An absolute path. */
   readonly rootfs: string;
   readonly facts: Facts;
   readonly cgroups: CgroupPlan | undefined;
   readonly compiled: Compiled;
 }
 
-/** Reads a bundle's config and compiles it. Touches nothing. Throws Failure. */
-export function plan(options: CreateOptions): Plan {
+/** Reads a bundle's config. Throws Failure. */
+export function readBundle(options: Pick<CreateOptions, "bundle" | "config">): Bundle {
   const bundle = absolutePath(options.bundle);
   const file = options.config === undefined ? `${bundle}/config.json` : absolutePath(options.config);
   const text = readFile(file);
-  const config = parseConfig(file, text);
+  return { config: parseConfig(file, text), text, bundle };
+}
+
+/** Reads a bundle's config and compiles it. Touches nothing. Throws Failure. */
+export function plan(options: CreateOptions): Plan {
+  const read = readBundle(options);
+  const { config, bundle } = read;
   const cgroups = planCgroups(config, options);
   const facts = gatherFacts(config, options, bundle, cgroupFacts(config, cgroups));
   const compiled = compile(config, facts);
   return {
-    config,
-    text,
-    bundle,
+    ...read,
     rootfs: facts.rootfs,
     facts,
     cgroups,

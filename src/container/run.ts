@@ -51,7 +51,7 @@ export function run(options: RunOptions): number {
 }
 
 /** Deletes the container, unless another command has done that. */
-function destroyOnce(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
+export function destroyOnce(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
   try {
     directory.lock();
   } catch (error) {

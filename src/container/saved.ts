@@ -1,6 +1,9 @@
 import type { CgroupPaths } from "../cgroup/cgroup.js";
-import type { Hooks } from "../generated/config.js";
+import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
+import { makesNamespace } from "../config/rules/namespaces.js";
+import type { Config, Hooks } from "../generated/config.js";
 import type { ToldStep } from "../launch/init.js";
+import { sys } from "../linux/syscall.js";
 import type { ResctrlGroup } from "../resctrl/resctrl-group.js";
 
 /** What is kept of a container between commands: `state.json` in its directory. */
@@ -34,3 +37,30 @@ export interface Saved {
   /** The steps that init has yet to make when it waits for `start`, and the number of the first. */
   readonly rest: { readonly first: number; readonly steps: readonly ToldStep[] };
 }
+
+/** The record of a container that is being made: as yet without a process, and with nothing to start. */
+export const newRecord = (
+  id: string,
+  config: Config,
+  bundle: string,
+  rootfs: string,
+  cgroups: CgroupPlan | undefined,
+): Saved => ({
+  ociVersion: config.ociVersion,
+  id,
+  pid: 0,
+  executable: "",
+  startTime: 0,
+  bundle,
+  rootfs,
+  created: new Date().toISOString(),
+  owner: sys("geteuid"),
+  annotations: config.annotations ?? {},
+  hooks: config.hooks ?? {},
+  ready: false,
+  ownProcesses: makesNamespace(config, "pid"),
+  hasProcess: config.process !== undefined,
+  cgroup: cgroups?.cgroup.paths ?? {},
+  checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
+  rest: { first: 0, steps: [] },
+});

@@ -31,13 +31,13 @@ export function becomeRoot(b: Builder): void {
 /** A program beside the container's own, in messages: what it is, and the JSON path that it stems from. */
 export interface Named {
   readonly what: string;
-  readonly from: string;
+  readonly from?: string;
 }
 
 /**
- * Compiles the start of a program beside the container's own: a hook. It runs inside the runtime's process, as the
- * launcher does. Slot `stdin` becomes its standard input, slot `output` its standard output and error; it leads a
- * process group of its own.
+ * Compiles the start of a program beside the container's own: a hook, or criu. It runs inside the runtime's process, as
+ * the launcher does. Slot `stdin` becomes its standard input, slot `output` its standard output and error, or it keeps
+ * the runtime's; it leads a process group of its own.
  *
  * @param executable the file, or the compiled program whose descriptor is slot `program`
  * @param joined the config names of the namespaces to join: those of the process whose descriptor is slot `process`
@@ -46,6 +46,7 @@ export function compileSpawn(
   { what, from }: Named,
   executable: ExecutableFile | "program",
   joined: readonly string[],
+  streams: "its own" | "the runtime's",
 ): Program {
   const b = new Builder();
   const end = b.label();
@@ -70,10 +71,13 @@ export function compileSpawn(
   b.bind(child);
   if (joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);
-  for (const name of ["stdin", "output", "program"]) b.slot(name);
-  b.call("dup3", [slot("stdin"), 0, 0]);
-  b.call("dup3", [slot("output"), 1, 0]);
-  b.call("dup3", [slot("output"), 2, 0]);
+  b.slot("program");
+  if (streams === "its own") {
+    for (const name of ["stdin", "output"]) b.slot(name);
+    b.call("dup3", [slot("stdin"), 0, 0]);
+    b.call("dup3", [slot("output"), 1, 0]);
+    b.call("dup3", [slot("output"), 2, 0]);
+  }
   b.about(`exec ${what}`, from);
   if (executable === "program")
     b.call("execveat", [slot("program"), text(""), { strings: [] }, { strings: [] }, flags("AT_EMPTY_PATH")]);

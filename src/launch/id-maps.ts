@@ -67,7 +67,9 @@ function runHelper(pid: number, { property, helper, grants }: Kind, mappings: re
   try {
     const args = [helper, String(pid), ...numbers];
     const what = quote(path);
-    const ending = waitFor(spawn({ what, from, executable: { path, args, env: [] }, stdin: input, output }));
+    const ending = waitFor(
+      spawn({ what, from, executable: { path, args, env: [] }, streams: { stdin: input, output } }),
+    );
     if ("status" in ending && ending.status === 0) return;
     const said = ffi
       .decode(readFileBytes(`/proc/self/fd/${output}`))

@@ -19,9 +19,8 @@ import { placeProgram } from "./native.js";
 export interface Spawn extends Named {
   /** A file to execute, or a compiled program that comes to execute one. */
   readonly executable: ExecutableFile | Program;
-  /** Standard input; and standard output and error, in one. */
-  readonly stdin: Fd;
-  readonly output: Fd;
+  /** Its standard input, and its standard output and error in one; without, it keeps this process's. */
+  readonly streams?: { readonly stdin: Fd; readonly output: Fd };
   /** Takes the listener of a filter that a compiled program loads, and the process id. Throws Failure. */
   readonly listen?: (listener: Fd, pid: number) => void;
   /**
@@ -32,16 +31,21 @@ export interface Spawn extends Named {
 }
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
-export function spawn({ what, from, executable, stdin, output, listen, join }: Spawn): number {
+export function spawn({ executable, streams, listen, join, ...named }: Spawn): number {
   const compiled = "parts" in executable ? executable : undefined;
   const joined = join?.types.filter((type) => type !== "time") ?? [];
-  const launcher = compileSpawn({ what, from }, "parts" in executable ? "program" : executable, joined);
+  const launcher = compileSpawn(
+    named,
+    "parts" in executable ? "program" : executable,
+    joined,
+    streams === undefined ? "the runtime's" : "its own",
+  );
   const programs = compiled === undefined ? [launcher] : [launcher, compiled];
   const [ours, theirs] = socketPair();
   const pid = new Uint8Array(8);
   let started: number;
   try {
-    const slots: Record<string, number> = { report: theirs, context: -1, stdin, output };
+    const slots: Record<string, number> = { report: theirs, context: -1, ...streams };
     slots["pid-address"] = ffi.addressOf(pid);
     if (join !== undefined) slots.process = join.process;
     const start = placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) });
@@ -50,7 +54,7 @@ export function spawn({ what, from, executable, stdin, output, listen, join }: S
     close(theirs);
   }
   try {
-    must("clone3", `start ${what}`, started);
+    must("clone3", `start ${named.what}`, started);
     const id = viewOf(pid).getInt32(0, true);
     if (started !== id) waitFor(started);
     try {

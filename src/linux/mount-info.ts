@@ -8,6 +8,8 @@ export interface Mount {
   id: number;
   /** The id of the mount that it is mounted on. */
   parent: number;
+  /** The file system's device, "8:1". */
+  device: string;
   /** The path inside the file system that is the mount's root, "/" unless a part of it is mounted. */
   root: string;
   mountPoint: string;
@@ -24,12 +26,13 @@ export interface Mount {
 /** Takes a line of mountinfo apart. */
 export function parseMount(line: string): Mount {
   const fields = line.split(" ");
-  const [id, parent, , root, mountPoint, options] = fields;
+  const [id, parent, device, root, mountPoint, options] = fields;
   const dash = fields.indexOf("-", 6);
   const [type, source, superOptions] = fields.slice(dash + 1);
   return {
     id: Number(id),
     parent: Number(parent),
+    device,
     root: unescaped(root),
     mountPoint: unescaped(mountPoint),
     options: options.split(","),

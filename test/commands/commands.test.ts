@@ -24,6 +24,14 @@ function flagsByCommand(): Record<string, string[]> {
 /** What callers pass: runc's flags for the commands that there are, and crun's --config. */
 const EXPECTED: Record<string, string> = {
   "": "--debug --log --log-format --root --rootless --systemd-cgroup --cgroup-manager",
+  checkpoint:
+    "--image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --ext-unix-sk " +
+    "--shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns " +
+    "--auto-dedup --link-remap",
+  restore:
+    "--console-socket --image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks " +
+    "--manage-cgroups-mode --bundle --detach --pid-file --no-subreaper --no-pivot --empty-ns --auto-dedup " +
+    "--lazy-pages --lsm-profile --lsm-mount-context",
   create: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --no-pivot --pidfd-socket",
   run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
   delete: "--force",

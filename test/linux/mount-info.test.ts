@@ -13,6 +13,7 @@ test("a line is taken apart, with its optional fields and its escapes", () => {
     {
       id: 36,
       parent: 35,
+      device: "98:0",
       root: "/part one",
       mountPoint: "/mnt\ttwo",
       options: ["rw", "noatime"],

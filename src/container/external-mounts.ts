@@ -1,0 +1,90 @@
+import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
+import { hasNamespace } from "../config/rules/namespaces.js";
+import type { Config } from "../generated/config.js";
+import { parseMountOptions } from "../init/mount-options.js";
+import { isBind } from "../init/mounts.js";
+import { cleanPath } from "../init/target.js";
+import { C } from "../linux/constants.js";
+import { ENOENT, ENOTDIR } from "../linux/errno.js";
+import { open, openat2, readlink, using } from "../linux/file.js";
+import { type Mount, mountLines, parseMount } from "../linux/mount-info.js";
+import { expecting } from "../linux/syscall.js";
+import { cgroupFacts } from "./cgroups.js";
+
+/** File systems that are one for all who share a namespace or the kernel: seeing the host's means nothing. */
+const SHARED = new Set(["proc", "sysfs", "mqueue"]);
+
+/**
+ * The mount points in a container of what is not its own, but shows a part of the host: criu has to be told of them, and
+ * finds them again by these names. They are binds, what is mounted below their sources, and the host's cgroups.
+ */
+export function externalMounts(pid: number, config: Config): string[] {
+  const host = new Set([...mountLines()].map((line) => parseMount(line).device));
+  const mounts = [...mountLines(`/proc/${pid}/mountinfo`)].map(parseMount);
+  const root = mounts.find(({ mountPoint }) => mountPoint === "/");
+  const binds = new Set(bindsOf(config).map(({ destination }) => cleanPath(destination)));
+  const isOwn = ({ device, type, root: shown }: Mount) =>
+    !host.has(device) ||
+    SHARED.has(type) ||
+    (type.startsWith("cgroup") && hasNamespace(config, "cgroup")) ||
+    (device === root?.device && isBelow(shown, root.root));
+  const external = mounts.filter((mount) => mount.mountPoint !== "/" && (binds.has(mount.mountPoint) || !isOwn(mount)));
+  return [...new Set(external.map(({ mountPoint }) => mountPoint))];
+}
+
+/**
+ * Where on the host to find what a container has mounted from there, by mount point. Whether the container that is
+ * restored had it mounted is not known: what is not asked for does no harm.
+ */
+export function externalSources(
+  config: Config,
+  bundle: string,
+  rootfs: string,
+  cgroups: CgroupPlan | undefined,
+): Record<string, string> {
+  const { maskedPaths = [], devices = [] } = config.linux ?? {};
+  const sources: Record<string, string> = {};
+  const hosts = [...mountLines()].map((line) => parseMount(line).mountPoint);
+  for (const path of maskedPaths) sources[cleanPath(path)] = "/dev/null";
+  // Where no device can be made, the host's is bound.
+  for (const path of [...DEVICES, ...devices.map((device) => device.path)]) sources[cleanPath(path)] = cleanPath(path);
+  for (const { destination, type } of config.mounts ?? []) {
+    if (type !== "cgroup") continue;
+    const { version, hierarchies } = cgroupFacts(config, cgroups);
+    const place = cleanPath(destination);
+    for (const { directory, path } of hierarchies) sources[version === 2 ? place : `${place}/${directory}`] = path;
+  }
+  for (const { destination, source } of bindsOf(config)) {
+    const from = source.startsWith("/") ? source : `${bundle}/${source}`;
+    const place = resolved(rootfs, destination);
+    sources[place] = from;
+    for (const below of hosts)
+      if (isBelow(below, from) && below !== from) sources[place + below.slice(from.length)] = below;
+  }
+  return sources;
+}
+
+const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
+
+const isBelow = (path: string, directory: string): boolean =>
+  path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
+
+/** The config's binds. */
+export const bindsOf = ({ mounts = [] }: Config): { destination: string; source: string }[] =>
+  mounts.flatMap((mount) => {
+    const options = parseMountOptions(mount.options);
+    if (!isBind(mount, options) || options.keywords.has("remount")) return [];
+    return [{ destination: mount.destination, source: mount.source ?? "" }];
+  });
+
+/** A path inside a root as the kernel tells it: without links. What is not there is told as it is. */
+function resolved(rootfs: string, path: string): string {
+  const place = expecting([ENOENT, ENOTDIR], undefined, () =>
+    using(open(rootfs, C.O_PATH | C.O_DIRECTORY), (root) => {
+      const base = readlink(`/proc/self/fd/${root}`);
+      const flags = C.RESOLVE_IN_ROOT | C.RESOLVE_NO_MAGICLINKS;
+      return using(openat2(root, path, C.O_PATH, flags), (fd) => readlink(`/proc/self/fd/${fd}`).slice(base.length));
+    }),
+  );
+  return place === undefined ? cleanPath(path) : cleanPath(place);
+}

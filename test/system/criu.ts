@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { ROOT } from "../folders.js";
+import { type Calling, type Result, type Scene, system } from "./harness.js";
+
+const CANDIDATES = ["criu", join(ROOT, ".cache/criu/bin/criu")];
+
+const works = CANDIDATES.find((path) => spawnSync(path, ["check"]).status === 0);
+
+/** An environment in which `criu` is one that works on this kernel. */
+const ENV: Record<string, string> =
+  works === undefined || works === "criu" ? {} : { PATH: `${dirname(works)}:${process.env.PATH}` };
+
+/** Why there is nothing to test with; false where there is. */
+const MISSING =
+  works === undefined
+    ? "needs a criu that works on this kernel"
+    : spawnSync("iptables-restore", ["--version"]).error
+      ? "needs iptables, for criu"
+      : false;
+
+/** What tests with criu call: fdrunc, with a criu in its $PATH. */
+export type Fdrunc = (args: readonly string[], calling?: Calling) => Result;
+
+/** A test that wants a criu. */
+export function withCriu(name: string, run: (s: Scene, fdrunc: Fdrunc) => void | Promise<void>): void {
+  system(name, (s, t) => {
+    if (MISSING) return t.skip(MISSING);
+    return run(s, (args, calling = {}) => s.fdrunc(args, { ...calling, env: { ...ENV, ...calling.env } }));
+  });
+}
+
+/** What is put into the environment of a program that calls fdrunc by itself. */
+export const CRIU_ENV: Readonly<Record<string, string>> = ENV;
