@@ -8,6 +8,7 @@ import { applyDevicesV1, applyDevicesV2 } from "./apply-devices.js";
 import { applySettings } from "./apply-settings.js";
 import { Cgroup } from "./cgroup.js";
 import { inheritCpuset } from "./cpuset.js";
+import { delegate } from "./delegate.js";
 import { enableControllers } from "./enable-controllers.js";
 import { parentOf } from "./location.js";
 import type { CgroupPlan } from "./plan-cgroup.js";
@@ -19,7 +20,7 @@ import { processesIn } from "./tree.js";
  * @returns what removes again what was made: the cgroups, and parents that had not been there
  * @throws Failure; then what was made is removed
  */
-export function makeCgroup({ cgroup, places, settings, devices, controllers }: CgroupPlan): () => void {
+export function makeCgroup({ cgroup, places, settings, devices, owner, controllers }: CgroupPlan): () => void {
   const files = settings.map(({ file }) => file);
   const fresh: Record<string, string> = {};
   const parents: string[] = [];
@@ -44,6 +45,7 @@ export function makeCgroup({ cgroup, places, settings, devices, controllers }: C
     if (devices && inV1 !== undefined) applyDevicesV1(inV1, devices);
     else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
     applySettings(settings, cgroup.paths);
+    if (owner !== undefined && inV2 !== undefined) delegate(inV2, owner);
     return undo;
   } catch (error) {
     undo();

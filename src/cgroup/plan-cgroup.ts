@@ -5,7 +5,7 @@ import { ENOENT } from "../linux/errno.js";
 import { attempt } from "../linux/syscall.js";
 import { availableControllers, Cgroup, type CgroupPaths } from "./cgroup.js";
 import { type DevicePolicy, devicePolicy } from "./device-policy.js";
-import { type Hierarchy, keysOf, visibleDirectory } from "./hierarchy.js";
+import { type Hierarchy, isUnified, keysOf, visibleDirectory } from "./hierarchy.js";
 import { cgroupDirectory, cgroupLocation, parentOf } from "./location.js";
 import { refusal } from "./setting.js";
 import { type Controllers, type PlacedSetting, settingsFor } from "./settings.js";
@@ -19,6 +19,8 @@ export interface CgroupRequest {
   resources?: Resources;
   /** linux.devices */
   devices?: Device[];
+  /** The user, as the host numbers them, to leave the cgroup to where that is safe: where v2 has all controllers. */
+  owner?: number;
   /** Whether the runtime has no rights over the host: then it does without the cgroups that it may not make. */
   rootless?: boolean;
 }
@@ -33,6 +35,8 @@ export interface CgroupPlan {
   settings: PlacedSetting[];
   /** Absent where the runtime has no rights over devices. */
   devices?: DevicePolicy;
+  /** The user to leave the v2 cgroup to. */
+  owner?: number;
   controllers: Controllers;
 }
 
@@ -64,7 +68,8 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
   if (paths.devices === undefined && paths[""] === undefined) {
     throw refusal("devices", "no cgroup hierarchy that controls devices is mounted");
   }
-  return { ...plan, devices };
+  const { owner } = request;
+  return { ...plan, devices, ...(owner !== undefined && isUnified(hierarchies) && { owner }) };
 }
 
 /** The controllers of a host; v2's are looked up when they are asked for. */

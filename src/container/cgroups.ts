@@ -1,4 +1,4 @@
-import { cgroupHierarchies, type Hierarchy, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
+import { cgroupHierarchies, type Hierarchy, isUnified, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
 import type { Config } from "../generated/config.js";
 import type { CgroupFacts } from "../init/facts.js";
@@ -7,17 +7,38 @@ import type { CreateOptions } from "./options.js";
 
 /** Plans the cgroups of a container; none if cgroups are not to be managed. Throws Failure by JSON path. */
 export function planCgroups(
-  { linux = {} }: Config,
+  config: Config,
   { id, cgroups, rootless }: Pick<CreateOptions, "id" | "cgroups" | "rootless">,
 ): CgroupPlan | undefined {
   if (!cgroups) return undefined;
+  const { linux = {} } = config;
+  const owner = ownerOf(config);
   return planCgroup(cgroupHierarchies(), {
     id,
     rootless,
     ...(linux.cgroupsPath !== undefined && { cgroupsPath: linux.cgroupsPath }),
     ...(linux.resources !== undefined && { resources: linux.resources }),
     ...(linux.devices !== undefined && { devices: linux.devices }),
+    ...(owner !== undefined && { owner }),
   });
+}
+
+/**
+ * The user that may manage the container's cgroup from inside, by the host's number: that of its process, if it has a
+ * cgroup namespace of its own and the cgroup is mounted writable (config-linux.md, "Cgroup ownership").
+ */
+export function ownerOf({ linux = {}, mounts = [], process }: Config): number | undefined {
+  const own = (sought: string) => linux.namespaces?.some(({ type, path }) => type === sought && !path) ?? false;
+  const writable = mounts.some(
+    ({ source, destination, options = [] }) =>
+      source === "cgroup" && /^\/*sys\/+fs\/+cgroup\/*$/.test(destination) && !options.includes("ro"),
+  );
+  if (!own("cgroup") || !writable) return undefined;
+  const uid = process?.user?.uid ?? 0;
+  // Ids in a user namespace that is joined are known to that alone.
+  if (!own("user")) return linux.namespaces?.some(({ type }) => type === "user") ? undefined : uid;
+  const map = linux.uidMappings?.find(({ containerID, size }) => containerID <= uid && uid < containerID + size);
+  return map && map.hostID + uid - map.containerID;
 }
 
 /** What the compiler has to know of planned cgroups. */
@@ -33,11 +54,11 @@ export function cgroupFacts({ mounts = [] }: Config, plan: CgroupPlan | undefine
 }
 
 /** The hierarchies that a mount of type cgroup shows: v1's where there are any. */
-function shownHierarchies(
+export function shownHierarchies(
   all: readonly Hierarchy[],
   places: CgroupPlan["places"],
 ): Pick<CgroupFacts, "version" | "hierarchies"> {
-  const version = all.some((hierarchy) => hierarchy.version === 1) ? 1 : 2;
+  const version = all.length === 0 || isUnified(all) ? 2 : 1;
   const hierarchies = all
     .filter((hierarchy) => hierarchy.version === version)
     .flatMap((hierarchy) => {

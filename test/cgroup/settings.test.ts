@@ -288,6 +288,21 @@ for (const [name, resources, v1, v2] of CASES) {
   });
 }
 
+test("weights of block I/O become those of v2 as 1 + (weight - 10) * 9999 / 990", () => {
+  const weights = [10, 11, 100, 500, 999, 1000].map((weight) => {
+    const [{ text, otherwise }] = settingsFor({ blockIO: { weight } }, ALL_V2);
+    return [text, typeof otherwise === "object" && otherwise.text];
+  });
+  assert.deepEqual(weights, [
+    ["10", "1"],
+    ["11", "11"],
+    ["100", "910"],
+    ["500", "4950"],
+    ["999", "9989"],
+    ["1000", "10000"],
+  ]);
+});
+
 test("CPU shares become weights along the usual curve", () => {
   const weights = [1, 2, 10, 100, 512, 1024, 2048, 262144, 1000000].map(
     (shares) => settingsFor({ cpu: { shares } }, ALL_V2)[0].text,

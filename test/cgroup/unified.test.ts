@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Cgroup } from "../../src/cgroup/cgroup.js";
+import { delegate } from "../../src/cgroup/delegate.js";
 import { enableControllers } from "../../src/cgroup/enable-controllers.js";
 import type { Hierarchy } from "../../src/cgroup/hierarchy.js";
 import { makeCgroup } from "../../src/cgroup/make-cgroup.js";
@@ -139,4 +140,32 @@ test("a change that fails is taken back", (t) => {
     { message: /^linux\.resources\.unified\["io\.none"\]: write "1" to ".*\/io\.none": no such file/ },
   );
   assert.deepEqual(["memory.max", "cpuset.cpus", "pids.max"].map(content), ["1048576", "", "max"]);
+});
+
+test("the cgroup is left to a user: its directory, and the files that the kernel names, as far as they are there", (t) => {
+  if (process.geteuid?.() !== 0) return t.skip("needs root");
+  const hierarchy = fakeHierarchy(t);
+  const directory = `${hierarchy.mountPoint}/slice/c`;
+  const list = join(hierarchy.mountPoint, "delegate");
+  const owned = () => readdirSync(directory).filter((file) => statSync(join(directory, file)).uid === 1234);
+  writeFileSync(list, "cgroup.procs\ncgroup.freeze\nmemory.reclaim\n");
+  delegate(directory, 1234, list);
+  assert.equal(statSync(directory).uid, 1234);
+  assert.deepEqual(owned().sort(), ["cgroup.freeze", "cgroup.procs"]);
+  delegate(directory, 0, list);
+  delegate(directory, 1234, join(hierarchy.mountPoint, "none"));
+  assert.deepEqual(owned().sort(), ["cgroup.procs", "cgroup.subtree_control"]);
+  assert.equal(statSync(join(directory, "cgroup.procs")).gid, 0);
+});
+
+test("a cgroup has an owner only where v2 has all controllers, and somebody has rights over it", (t) => {
+  const v2 = fakeHierarchy(t);
+  const v1: Hierarchy = { ...v2, version: 1, controllers: ["devices", "memory"] };
+  const named: Hierarchy = { ...v2, version: 1, controllers: [], name: "systemd" };
+  const ownerIn = (hierarchies: Hierarchy[], rootless = false) =>
+    planCgroup(hierarchies, { id: "c", cgroupsPath: "/slice/c", owner: 5, rootless }).owner;
+  assert.equal(ownerIn([v2]), 5);
+  assert.equal(ownerIn([named, v2]), 5);
+  assert.equal(ownerIn([v1, v2]), undefined);
+  assert.equal(ownerIn([v2], true), undefined);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { cgroupHierarchies, isUnified, keysOf, ownDirectory } from "../../src/cgroup/hierarchy.js";
 import { cgroupOf, type FullConfig, type Scene, system, TAG } from "./harness.js";
 
@@ -85,6 +85,65 @@ system("limits are set on the container's cgroup in v2", (s, t) => {
   assert.equal(value("memory.max"), String(64 << 20));
   assert.equal(value("cpu.max"), "50000 100000");
   assert.equal(value("pids.max"), "17");
+});
+
+system("v2 alone: values of v1 by the usual formulas, and v2's own", (s, t) => {
+  if (!unified) return t.skip("needs cgroup v2 alone");
+  s.write(({ linux }) => {
+    linux.resources = {
+      ...linux.resources,
+      memory: { limit: 64 << 20, reservation: 32 << 20 },
+      cpu: { shares: 512, period: 50_000 },
+      pids: { limit: 0 },
+      unified: { "memory.high": "50331648", "cgroup.max.depth": "3" },
+    };
+  });
+  s.create().succeeds();
+  const value = (file: string) => readFileSync(`${cgroupOf("")}/${file}`, "utf8").trim();
+  const files = {
+    "memory.max": String(64 << 20),
+    "memory.low": String(32 << 20),
+    "memory.high": "50331648",
+    "cpu.weight": "59",
+    "cpu.max": "max 50000",
+    "pids.max": "1",
+    "cgroup.max.depth": "3",
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(files).map((file) => [file, value(file)])), files);
+  s.fdrunc(["start", "c"]).succeeds();
+  s.waitFor("stopped");
+  s.fdrunc(["delete", "c"]).succeeds();
+  for (const [key, error] of [
+    ["memory.none", /^linux\.resources\.unified\["memory\.none"\]: write "1" to ".*\/memory\.none": /],
+    ["none.max", /^linux\.resources\.unified\["none\.max"\]: there is no cgroup controller "none" here$/],
+  ] as const) {
+    s.write(({ linux }) => {
+      linux.resources = { ...linux.resources, unified: { [key]: "1" } };
+    });
+    assert.match(s.create().fails(), error);
+    s.assertNothingLeft();
+  }
+});
+
+system("v2 alone: who is root in a user namespace makes cgroups below its own, and cannot lift its limits", (s, t) => {
+  if (!unified) return t.skip("needs cgroup v2 alone");
+  chownSync(s.rootfs, 100_000, 100_000);
+  const out = s.sh(
+    `cd /sys/fs/cgroup
+     mkdir inner && echo 0 > inner/cgroup.procs && echo +pids > cgroup.subtree_control && cat inner/pids.max
+     cat /proc/self/cgroup
+     (echo max > pids.max) 2>/dev/null || echo refused`,
+    ({ linux, mounts }) => {
+      const map = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      linux.namespaces.push({ type: "user" }, { type: "cgroup" });
+      Object.assign(linux, { uidMappings: map, gidMappings: map });
+      linux.resources.pids = { limit: 20 };
+      const hierarchy = mounts.find(({ type }) => type === "cgroup");
+      if (hierarchy) hierarchy.options = hierarchy.options?.filter((option) => option !== "ro");
+    },
+  );
+  assert.equal(out, "max\n0::/inner\nrefused\n");
+  s.assertNothingLeft();
 });
 
 const withLimit = (resources: FullConfig["linux"]["resources"]) => (config: FullConfig) => {
