@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../config/rules/memory-policy.js";
+import { NUMBER } from "../config/version.js";
 import type {
   MemoryPolicyFlag,
   MemoryPolicyMode,
@@ -15,7 +16,7 @@ import { mountOptionNames } from "../init/mount-options.js";
 import { CAPABILITIES } from "../linux/capabilities.js";
 import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from "../seccomp/vocabulary.js";
 import { print } from "./print.js";
-import { NUMBER, SPEC_VERSION } from "./version.js";
+import { SPEC_VERSION } from "./version.js";
 
 export function defineFeatures(program: Command): void {
   program

@@ -1,5 +1,4 @@
-/** The version of fdrunc, as package.json has it. */
-export const NUMBER = "0.1.0";
+import { NUMBER } from "../config/version.js";
 
 /** The newest version of the OCI runtime specification that is implemented. */
 export const SPEC_VERSION = "1.3.0";

@@ -1,7 +1,9 @@
 import { makeCgroup } from "../cgroup/make-cgroup.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
+import { ffi } from "../ffi/driver.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
+import type { Facts } from "../init/facts.js";
 import { input } from "../init/facts.js";
 import { hasCreateHooks } from "../init/rootfs.js";
 import { isScheduledByRuntime } from "../init/scheduling.js";
@@ -18,8 +20,10 @@ import { attempt, sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
 import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
 import { resctrlRoot } from "../resctrl/resctrl-root.js";
+import { compileSeccomp } from "../seccomp/compile.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
+import { keepFilter } from "./kept-filters.js";
 import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
 import { openNamespaces } from "./namespaces.js";
 import { NetworkPair } from "./network-devices.js";
@@ -117,6 +121,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
     meanwhile?.();
+    keepCompiledFilter(options.root, config, facts);
     const terminal = converse(init, config, saved, () => {
       networks = NetworkPair.open(init.pid);
       networks.moveIn(config, (takeBack) => undo.add(takeBack));
@@ -156,6 +161,12 @@ function requireRights(config: Config): void {
     cause: "a rootless container requires user namespaces: there is none in the config, and the caller is not root",
     hint: "`fdrunc spec --rootless` writes a config.json that has one",
   });
+}
+
+/** Keeps the filter for those who come later, unless it was there already. */
+function keepCompiledFilter(root: string, { linux }: Config, { filter }: Facts): void {
+  if (linux?.seccomp !== undefined && filter === undefined)
+    keepFilter(root, linux.seccomp, compileSeccomp(linux.seccomp, ffi.arch));
 }
 
 /** A terminal goes to a socket or, in the foreground, to the command itself; a socket needs a terminal. */

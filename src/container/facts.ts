@@ -9,6 +9,7 @@ import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { mountLines, parseMount } from "../linux/mount-info.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { homeOf } from "./home.js";
+import { findFilter } from "./kept-filters.js";
 import type { CreateOptions } from "./options.js";
 
 const ALL_CAPABILITIES = (1n << 64n) - 1n;
@@ -16,7 +17,7 @@ const ALL_CAPABILITIES = (1n << 64n) - 1n;
 /** Gathers what the compiler has to know of the host and the caller. Throws Failure where there is no root directory. */
 export function gatherFacts(
   config: Config,
-  options: Pick<CreateOptions, "id" | "preserveFds" | "newKeyring" | "pivot">,
+  options: Pick<CreateOptions, "root" | "id" | "preserveFds" | "newKeyring" | "pivot">,
   bundle: string,
   cgroup: CgroupFacts,
 ): Facts {
@@ -39,6 +40,7 @@ export function gatherFacts(
     permitted: permitsAll ? ALL_CAPABILITIES : permittedCapabilities(),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
+    ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
     ...(!options.pivot && { kernelMounts: kernelMounts() }),
     ...(shares && { parentMount: parentMountOf(rootfs) }),
   };

@@ -93,7 +93,7 @@ function runStartHooks(directory: StateDirectory, saved: Saved): void {
   const cgroup = { version: 2, tasks: [], into: false, hierarchies: [] } as const;
   const facts = gatherFacts(
     config,
-    { id: saved.id, preserveFds: 0, newKeyring: false, pivot: true },
+    { root: directory.root, id: saved.id, preserveFds: 0, newKeyring: false, pivot: true },
     saved.bundle,
     cgroup,
   );

@@ -38,6 +38,11 @@ export class StateDirectory {
     readonly fd: Fd,
   ) {}
 
+  /** The directory of all containers. */
+  get root(): string {
+    return this.path.slice(0, this.path.lastIndexOf("/"));
+  }
+
   /** Makes a container's directory and locks it. Throws Failure where the id is in use or not one. */
   static create(root: string, id: string): StateDirectory {
     checkId(id);

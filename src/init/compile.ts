@@ -4,7 +4,7 @@ import { ffi } from "../ffi/driver.js";
 import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import type { Program } from "../machine/program.js";
-import { compileSeccomp } from "../seccomp/compile.js";
+import { compileSeccomp, filterFlags } from "../seccomp/compile.js";
 import { FLAGS } from "../seccomp/vocabulary.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { compileLauncher } from "./compile-launcher.js";
@@ -69,7 +69,7 @@ export function compileConfinedHook(config: Config, hook: Hook, from: string, fa
   if (hasNamespace(config, "time")) compileTimeEntry(b, { what: quote(hook.path), from });
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
-  confine(b, config, process, dropLast);
+  confine(b, config, process, facts, dropLast);
   b.about(`exec ${quote(hook.path)}`, from);
   b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
   return b.finish();
@@ -174,7 +174,7 @@ function compileProcess(b: Builder, config: Config, process: Process, facts: Fac
     send(b, "starting", "report");
     wait(b, "report");
   }
-  confine(b, config, process, dropLast);
+  confine(b, config, process, facts, dropLast);
   compileExecute(b, process, facts.home);
 }
 
@@ -189,12 +189,12 @@ export function compileTreatment(b: Builder, config: Config, process: Process, f
 }
 
 /** As late as can be: after this only what the filter allows. */
-function confine(b: Builder, config: Config, process: Process, dropLast: () => void): void {
+function confine(b: Builder, config: Config, process: Process, facts: Facts, dropLast: () => void): void {
   if (process.noNewPrivileges) {
     b.about("keep the process from gaining privileges", "process.noNewPrivileges");
     b.call("prctl", [flags("PR_SET_NO_NEW_PRIVS"), 1, 0, 0, 0]);
   }
-  if (config.linux?.seccomp !== undefined) loadFilter(b, config.linux.seccomp);
+  if (config.linux?.seccomp !== undefined) loadFilter(b, config.linux.seccomp, facts);
   dropLast();
 }
 
@@ -210,8 +210,9 @@ function waitForStart(b: Builder): void {
 }
 
 /** Loads the filter. Whoever answers its notifications gets its listener before anything more is done. */
-function loadFilter(b: Builder, seccomp: Seccomp): void {
-  const { filter, flags: how } = compileSeccomp(seccomp, ffi.arch);
+function loadFilter(b: Builder, seccomp: Seccomp, facts: Facts): void {
+  const filter = facts.filter ?? compileSeccomp(seccomp, ffi.arch);
+  const how = filterFlags(seccomp);
   const names: string[] = (Object.keys(FLAGS) as SeccompFlag[]).filter((name) => how & FLAGS[name]);
   const listens = notifies(seccomp);
   if (listens) names.push("SECCOMP_FILTER_FLAG_NEW_LISTENER");

@@ -27,21 +27,23 @@ const NATIVE: Record<Arch, ArchitectureName> = { x86_64: "SCMP_ARCH_X86_64", aar
 /** Default actions that also apply to system calls newer than the profile. */
 const LENIENT: readonly SeccompAction[] = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"];
 
+/** The SECCOMP_FILTER_FLAG_* bits for seccomp(2). Where the config has no flags runc and crun set this one. */
+export const filterFlags = ({ flags = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] }: Seccomp): number =>
+  flags.reduce((bits, flag) => bits | FLAGS[flag], 0);
+
 /**
  * Compiles `linux.seccomp`, which must have been validated, for a machine. Decisions are those of libseccomp called as
  * runc and crun call it. But, as with runc, system calls with numbers beyond all that the profile names fail with
  * ENOSYS unless the default action is lenient: so programs learn that they have to do without.
  *
- * Returns the array of struct sock_filter and the SECCOMP_FILTER_FLAG_* bits for seccomp(2). Throws Failure.
+ * Returns the array of struct sock_filter for seccomp(2). Throws Failure.
  */
-export function compileSeccomp(seccomp: Seccomp, arch: Arch): { filter: Uint8Array; flags: number } {
+export function compileSeccomp(seccomp: Seccomp, arch: Arch): Uint8Array {
   const filter = compileFilter(seccomp, arch);
   const length = filter.length / INSTRUCTION;
   if (length > MOST)
     throw new Failure(`linux.seccomp: the filter has ${length} instructions, the kernel takes ${MOST}`);
-  // Where the config has no flags runc and crun set this one.
-  const { flags = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] } = seccomp;
-  return { filter, flags: flags.reduce((bits, flag) => bits | FLAGS[flag], 0) };
+  return filter;
 }
 
 function compileFilter(seccomp: Seccomp, arch: Arch): Uint8Array {

@@ -6,7 +6,8 @@ import { Command } from "commander";
 import { createOptions } from "../../src/commands/create.js";
 import { defineGlobals, globalsOf } from "../../src/commands/globals.js";
 import { COMMANDS } from "../../src/commands/table.js";
-import { NUMBER, SPEC_VERSION, VERSION } from "../../src/commands/version.js";
+import { SPEC_VERSION, VERSION } from "../../src/commands/version.js";
+import { NUMBER } from "../../src/config/version.js";
 import { ROOT } from "../folders.js";
 
 /** fdrunc's command line as data: flags by command, as commander has them. */

@@ -8,11 +8,12 @@ import type { Seccomp } from "../../src/generated/config.js";
 import { words } from "../../src/linux/bytes.js";
 import { C } from "../../src/linux/constants.js";
 import { attempt } from "../../src/linux/syscall.js";
-import { compileSeccomp } from "../../src/seccomp/compile.js";
+import { compileSeccomp, filterFlags } from "../../src/seccomp/compile.js";
 import { EVERYDAY, profile, rule } from "./profiles.js";
 
 function install(seccomp: Seccomp): number {
-  const { filter, flags } = compileSeccomp(seccomp, ffi.arch);
+  const filter = compileSeccomp(seccomp, ffi.arch);
+  const flags = filterFlags(seccomp);
   const program = words(filter.length / 8, ffi.addressOf(filter));
   return attempt("seccomp", C.SECCOMP_SET_MODE_FILTER, flags, program);
 }

@@ -27,7 +27,7 @@ function compare(t: TestContext, whole: Seccomp, arch: Arch): void {
   const architectures = (whole.architectures ?? []) as ArchitectureName[];
   const known = [...new Set([own, ...architectures])].filter((name) => library.token(name) !== 0);
   const kept = { ...whole, architectures: known, syscalls: knownRules(library, whole.syscalls ?? [], known) };
-  const ours = wordsOf(compileSeccomp(kept, arch).filter);
+  const ours = wordsOf(compileSeccomp(kept, arch));
   const theirs = wordsOf(library.compile(kept, own));
   const newest = newestNumbers(kept, known);
   let calls = 0;
@@ -112,7 +112,7 @@ test("decisions are libseccomp's where random rules have different actions", (t)
   for (let round = 0; round < 300; round++) {
     const rules = randomRules(pick, ["ALLOW", "LOG", "TRAP"], ["EQ", "MASKED_EQ"]);
     const made = profile("ERRNO", rules, { architectures: ["SCMP_ARCH_X86"] });
-    const ours: Uint8Array | undefined = orRefused(() => compileSeccomp(made, "x86_64").filter);
+    const ours: Uint8Array | undefined = orRefused(() => compileSeccomp(made, "x86_64"));
     const theirs: Uint8Array | undefined = orRefused(() => library.compile(made, "SCMP_ARCH_X86_64"));
     if (ours === undefined || theirs === undefined) {
       // Rules that contradict each other. libseccomp also refuses what a later rule would settle.
@@ -137,9 +137,7 @@ test("a rule applies if all of its conditions hold, whatever the others", () => 
       ["ALLOW"],
       Object.keys(OPERATORS).map((name) => name.slice("SCMP_CMP_".length)),
     );
-    const filter = wordsOf(
-      compileSeccomp(profile("ERRNO", rules, { architectures: ["SCMP_ARCH_X86"] }), "x86_64").filter,
-    );
+    const filter = wordsOf(compileSeccomp(profile("ERRNO", rules, { architectures: ["SCMP_ARCH_X86"] }), "x86_64"));
     for (const { call, data, bits } of reads()) {
       const allowed = rules.some(({ args = [] }) => args.every((arg) => holds(arg, call.args, bits)));
       if (run(filter, data).value !== (allowed ? ALLOW : EPERM)) assert.fail(`${text(rules)}: ${describe(call)}`);

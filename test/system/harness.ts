@@ -278,8 +278,13 @@ export class Scene {
         .filter((line) => !before.has(line) && !this.mounted.includes(line.split(" ")[4]))
         .map((line) => `mount ${line}`),
       ...cgroups().map((directory) => `cgroup ${directory}`),
-      ...entries(this.state).map((name) => `state ${name}`),
+      ...this.containers().map((name) => `state ${name}`),
     ];
+  }
+
+  /** The ids in the state directory; what stays there beside them are compiled filters. */
+  private containers(): string[] {
+    return entries(this.state).filter((name) => name !== "seccomp@");
   }
 
   /** Processes that became this one's children; those that ended are reaped. */
@@ -298,7 +303,7 @@ export class Scene {
     for (const child of started) child.kill("SIGKILL");
     await Promise.allSettled(this.ends);
     try {
-      for (const id of entries(this.state)) this.fdrunc(["delete", "--force", id]).succeeds();
+      for (const id of this.containers()) this.fdrunc(["delete", "--force", id]).succeeds();
       for (const path of this.mounted.reverse()) attempt("umount2", cstring(path), 0);
       this.assertNothingLeft();
     } finally {

@@ -1,10 +1,10 @@
 import { Command, CommanderError } from "commander";
+import { NUMBER } from "../../config/version.js";
 import { ffi } from "../../ffi/driver.js";
 import { Failure } from "../../linux/failure.js";
 import { messageOf } from "../message-of.js";
 import { print, printError } from "../print.js";
 import { reserveStandardStreams } from "../reserve-standard-streams.js";
-import { NUMBER } from "../version.js";
 import { defineFromTar } from "./from-tar.js";
 import { defineLs } from "./ls.js";
 import { defineRm } from "./rm.js";
