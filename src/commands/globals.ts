@@ -58,6 +58,12 @@ export function globalsOf(program: Command): Globals {
       write("warning", message);
       if (debug || log === undefined) printError(`fdrunc: warning: ${message}\n`);
     },
+    ...(debug && {
+      note(message: string) {
+        write("debug", message);
+        printError(`fdrunc: ${message}\n`);
+      },
+    }),
     get rootless() {
       return rootless === "auto" ? hasNoRights() : rootless === "true";
     },

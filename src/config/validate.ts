@@ -1,5 +1,5 @@
 import type { Config } from "../generated/config.js";
-import { CAPABILITIES } from "../linux/capabilities.js";
+import { capabilityMask } from "../linux/capabilities.js";
 import { deviceRulesAreKnown, devicesAreComplete } from "./rules/devices.js";
 import { annotationsHaveKeys, hostNamesHaveNamespace, rootIsGiven, versionIsSupported } from "./rules/document.js";
 import { hooksAreRunnable } from "./rules/hooks.js";
@@ -48,13 +48,25 @@ export function checkRules(config: Config): void {
   for (const rule of RULES) rule(config);
 }
 
-/** What is odd in a configuration but no error, a line each. */
-export function warningsOf({ process }: Config): string[] {
-  const warnings: string[] = [];
-  for (const [set, names] of Object.entries(process?.capabilities ?? {}) as [string, string[]][])
-    names.forEach((name, i) => {
-      if (!CAPABILITIES.includes(name))
-        warnings.push(`process.capabilities.${set}[${i}]: unknown capability ${JSON.stringify(name)} is left out`);
-    });
-  return warnings;
+/** What is odd in a configuration but no error, a line each; `permitted` are the capabilities that can be granted. */
+export const warningsOf = (config: Config, permitted: bigint): string[] => [
+  ...capabilityWarnings(config, permitted),
+  ...mountWarnings(config),
+];
+
+/** config.md, "capabilities": what cannot be granted is logged as a warning. */
+function capabilityWarnings({ process }: Config, permitted: bigint): string[] {
+  const names = new Set(Object.values(process?.capabilities ?? {}).flat() as string[]);
+  const left = [...names].filter((name) => (capabilityMask([name]) & permitted) === 0n);
+  return left.length === 0
+    ? []
+    : [`process.capabilities: unknown or not to be had here, so left out: ${left.join(", ")}`];
 }
+
+/** config.md, "mounts": destinations should be absolute. */
+const mountWarnings = ({ mounts = [] }: Config): string[] =>
+  mounts.flatMap(({ destination }, i) =>
+    destination.startsWith("/")
+      ? []
+      : [`mounts[${i}].destination: ${JSON.stringify(destination)} is relative, and taken to start at "/"`],
+  );

@@ -1,10 +1,11 @@
 import { makeCgroup } from "../cgroup/make-cgroup.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
+import { unknownProperties } from "../config/unknown-properties.js";
+import { warningsOf } from "../config/validate.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
-import type { Facts } from "../init/facts.js";
-import { input } from "../init/facts.js";
+import { type Facts, input } from "../init/facts.js";
 import { hasCreateHooks } from "../init/rootfs.js";
 import { isScheduledByRuntime } from "../init/scheduling.js";
 import { writeIdMaps } from "../launch/id-maps.js";
@@ -56,6 +57,7 @@ const WAITING = "accept4";
  */
 export function create(options: CreateOptions, meanwhile?: () => void): Created {
   const { config, text, bundle, rootfs, facts, cgroups, compiled } = plan(options);
+  tellOddities(config, facts, options);
   requireRights(config);
   requireConsole(config, options);
   requirePreserved(options.preserveFds);
@@ -145,6 +147,13 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     for (const fd of opened) close(fd);
     networks?.close();
   }
+}
+
+/** Tells what in a config is odd; what the specification does not know is for those who look for faults. */
+function tellOddities(config: Config, { permitted }: Facts, { warn, note }: CreateOptions): void {
+  for (const warning of warningsOf(config, permitted)) warn(warning);
+  if (note === undefined) return;
+  for (const path of unknownProperties(config)) note(`${path}: not known to the specification, so passed over`);
 }
 
 /** What is not open yet would be opened by the runtime, for itself: that must not end up in a container. */

@@ -7,7 +7,7 @@ import { userNamespace } from "../launch/user-namespace.js";
 import { cstring, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, quote, using } from "../linux/file.js";
+import { close, type Fd, open, quote, using } from "../linux/file.js";
 import { attempt, must } from "../linux/syscall.js";
 
 /**
@@ -53,11 +53,17 @@ function cloneTree(source: string, { keywords }: MountOptions): Fd {
   return must("open_tree", "open_tree", attempt("open_tree", C.AT_FDCWD, cstring(source), how));
 }
 
-function mapIds(fd: Fd, mount: Mount, { keywords }: MountOptions, { linux = {} }: Config): void {
-  const { uidMappings = linux.uidMappings ?? [], gidMappings = linux.gidMappings ?? [] } = mount;
-  using(userNamespace(uidMappings, gidMappings), (namespace) => {
+function mapIds(fd: Fd, mount: Mount, { keywords }: MountOptions, config: Config): void {
+  using(mappingOf(mount, config), (namespace) => {
     setAttributes(fd, keywords.has("ridmap") ? C.AT_RECURSIVE : 0, C.MOUNT_ATTR_IDMAP, 0, namespace);
   });
+}
+
+/** A user namespace that has a mount's id maps: its own, or else those of the container's user namespace. */
+function mappingOf({ uidMappings = [], gidMappings = [] }: Mount, { linux = {} }: Config): Fd {
+  if (uidMappings.length > 0) return userNamespace(uidMappings, gidMappings);
+  const joined = linux.namespaces?.find(({ type }) => type === "user")?.path;
+  return joined ? open(joined, C.O_RDONLY) : userNamespace(linux.uidMappings ?? [], linux.gidMappings ?? []);
 }
 
 /** mount_setattr(2). Throws SyscallError. */

@@ -8,6 +8,8 @@ export interface GlobalOptions {
   readonly rootless: boolean;
   /** Takes what is worth knowing and is no error. */
   readonly warn: (message: string) => void;
+  /** Takes what helps to find faults; absent where nobody wants to know. */
+  readonly note?: (message: string) => void;
 }
 
 /** What `create` and `run` take. */

@@ -246,8 +246,8 @@ export const isMadeByRuntime = (mount: Mount, options: MountOptions, { makesMoun
   isIdMapped(mount, options) || (makesMounts && isBind(mount, options) && !options.keywords.has("remount"));
 
 /** Whether a mount shows other ids than its source has. */
-export const isIdMapped = (mount: Mount, { keywords }: MountOptions): boolean =>
-  mount.uidMappings !== undefined || keywords.has("idmap") || keywords.has("ridmap");
+export const isIdMapped = ({ uidMappings = [] }: Mount, { keywords }: MountOptions): boolean =>
+  uidMappings.length > 0 || keywords.has("idmap") || keywords.has("ridmap");
 
 /** Fails unless the mount in slot `mount` is procfs: only that may lie at /proc. fstatfs(2) */
 function requireProc(b: Builder): void {

@@ -4,6 +4,7 @@ import { defaultConfig } from "../../src/config/defaults.js";
 import { checkRules, warningsOf } from "../../src/config/validate.js";
 import type { Config } from "../../src/generated/config.js";
 import { validateConfig } from "../../src/generated/validate-config.js";
+import { capabilityMask } from "../../src/linux/capabilities.js";
 import { merge } from "./merge.js";
 
 /** What is put into the default configuration: `bad` breaks a rule with `message`, `good` comes close and does not. */
@@ -394,7 +395,7 @@ const CASES: Record<string, Case[]> = {
     {
       bad: mounted({ uidMappings: MAPPING }),
       message: "mounts[0].gidMappings: is required beside uidMappings",
-      good: [mounted(MAPPINGS), mounted({ uidMappings: [], gidMappings: [] })],
+      good: [mounted({ uidMappings: [], gidMappings: [] })],
     },
     {
       bad: mounted({ gidMappings: MAPPING }),
@@ -406,8 +407,31 @@ const CASES: Record<string, Case[]> = {
       message: 'mounts[0].options: "ridmap" needs uidMappings and gidMappings, or a user namespace',
       good: [
         mounted({ source: "a", options: ["bind", "idmap"], ...MAPPINGS }),
+        mounted({ type: "tmpfs", uidMappings: [], gidMappings: [] }),
         { ...mounted({ source: "a", options: ["bind", "idmap"] }), ...userNamespace(MAPPINGS) },
       ],
+    },
+  ],
+  "id-mapped mounts": [
+    {
+      bad: mounted({ type: "tmpfs", ...MAPPINGS }),
+      message: "mounts[0].uidMappings: goes with bind mounts only",
+      good: [mounted({ type: "bind", source: "a", ...MAPPINGS })],
+    },
+    {
+      bad: { ...mounted({ type: "tmpfs", options: ["idmap"] }), ...userNamespace(MAPPINGS) },
+      message: 'mounts[0].options: "idmap" goes with bind mounts only',
+      good: [],
+    },
+    {
+      bad: mounted({
+        source: "a",
+        options: ["bind"],
+        uidMappings: [{ containerID: 0, hostID: 0, size: 0 }],
+        gidMappings: MAPPING,
+      }),
+      message: "mounts[0].uidMappings[0].size: must be at least 1, got 0",
+      good: [],
     },
   ],
   "protected paths": [
@@ -645,11 +669,24 @@ for (const [topic, cases] of Object.entries(CASES))
     }
   });
 
-test("unknown capabilities are a warning", () => {
+test("capabilities that cannot be granted are a warning", () => {
   const config = withPart({ process: { capabilities: { bounding: ["CAP_CHOWN", "CAP_FLY"], ambient: ["chown"] } } });
   checkRules(config);
-  assert.deepEqual(warningsOf(config), [
-    'process.capabilities.bounding[1]: unknown capability "CAP_FLY" is left out',
-    'process.capabilities.ambient[0]: unknown capability "chown" is left out',
+  assert.deepEqual(warningsOf(config, capabilityMask(["CAP_KILL", "CAP_CHOWN"])), [
+    "process.capabilities: unknown or not to be had here, so left out: CAP_FLY, CAP_AUDIT_WRITE, CAP_NET_BIND_SERVICE, chown",
+  ]);
+  assert.deepEqual(warningsOf(defaultConfig(), (1n << 41n) - 1n), []);
+});
+
+test("relative destinations of mounts are a warning", () => {
+  const config = withPart({
+    mounts: [
+      { destination: "/a", type: "tmpfs" },
+      { destination: "b/c", type: "tmpfs" },
+    ],
+  });
+  checkRules(config);
+  assert.deepEqual(warningsOf(config, (1n << 41n) - 1n), [
+    'mounts[1].destination: "b/c" is relative, and taken to start at "/"',
   ]);
 });

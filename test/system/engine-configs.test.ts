@@ -39,7 +39,9 @@ system("configs as engines write them run, with this machine's paths in place of
     const config = adapt(s, JSON.parse(readFileSync(join(folder, file), "utf8")));
     writeFileSync(s.path("config.json"), JSON.stringify(config));
     const { status, stdout, stderr } = s.run("c", "--config", s.path("config.json"));
-    assert.deepEqual([status, stderr], [0, ""], file);
+    // A privileged container is to have what this machine may not have itself.
+    const complaints = stderr.replace(/^fdrunc: warning: process\.capabilities: .* left out: CAP_[A-Z_, ]+\n/, "");
+    assert.deepEqual([status, complaints], [0, ""], file);
     if (config.hostname) assert.equal(stdout.split("\n")[0], config.hostname, file);
     assert.match(stdout, new RegExp(`^Seccomp:\\t${config.linux.seccomp ? 2 : 0}$`, "m"), file);
     assert.match(stdout, new RegExp(`^NoNewPrivs:\\t${config.process.noNewPrivileges ? 1 : 0}$`, "m"), file);

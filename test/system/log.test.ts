@@ -44,6 +44,17 @@ system("warnings are told on standard error, or go to the log where there is one
   assert.deepEqual({ level, msg }, { level: "warning", msg: warning });
 });
 
+system("what the specification does not know is passed over, and told at --debug", (s) => {
+  s.writeText(JSON.stringify({ ...s.config, hostName: "x" }));
+  s.run().succeeds();
+  const { status, stderr } = s.fdrunc(["--debug", "run", "c"]);
+  assert.deepEqual([status, stderr], [0, "fdrunc: hostName: not known to the specification, so passed over\n"]);
+  const log = s.path("log.json");
+  assert.equal(s.fdrunc(["--debug", "--log", log, "--log-format", "json", "run", "c"]).status, 0);
+  const { level, msg } = JSON.parse(readFileSync(log, "utf8"));
+  assert.deepEqual({ level, msg }, { level: "debug", msg: "hostName: not known to the specification, so passed over" });
+});
+
 system("an error in the command line itself is logged, too", (s) => {
   const log = s.path("log");
   s.fdrunc(["--log", log, "create", "--no-such-flag", "c"]).fails();

@@ -192,7 +192,7 @@ system("directories and files are bound, alone or with all below, and made where
         bind("/m/one", source, "bind"),
         bind("/m/all", source, "rbind"),
         bind("/m/dir/a-file", `${source}/file`, "bind"),
-        bind("m/relative", "relative", "bind"),
+        bind("/m/relative", "relative", "bind"),
         { destination: "/m/by-option", source, options: ["bind"] },
       );
     },
@@ -350,6 +350,71 @@ system("idmapped mounts show files as other users', here and recursively", (s, t
   if (/map the ids of .*\(EINVAL\)/.test(result.stderr))
     return t.skip("needs a file system that can be mounted with mapped ids");
   assert.equal(result.succeeds(), "20001:30002\n20001:30002\n10001:10002\n");
+});
+
+system("an idmapped mount without maps of its own has those of the user namespace, new or joined", (s, t) => {
+  const source = s.path("source");
+  mkdirSync(source, { mode: 0o755 });
+  writeFileSync(`${source}/file`, "");
+  chownSync(`${source}/file`, 3, 4);
+  chownSync(s.rootfs, 100_000, 100_000);
+  const mounts = ["idmap", "ridmap"].map((option) => ({
+    ...{ destination: `/${option}`, source, type: "bind", options: ["bind", option] },
+  }));
+  const inUserNamespace = (config: FullConfig, path?: string) => {
+    config.linux.namespaces.push({ type: "user", ...(path !== undefined && { path }) });
+    if (path !== undefined) return;
+    config.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  };
+  s.write((config) => {
+    inUserNamespace(config);
+    config.process.args = ["sleep", "1000"];
+    config.mounts.push(...mounts);
+  });
+  const first = s.create("first");
+  if (/map the ids of .*\(EINVAL\)/.test(first.stderr))
+    return t.skip("needs a file system that can be mounted with mapped ids");
+  first.succeeds();
+  for (const path of [undefined, `/proc/${s.stateOf("first").pid}/ns/user`]) {
+    const out = s.sh("stat -c %u:%g /idmap/file /ridmap/file /plain/file", (config) => {
+      inUserNamespace(config, path);
+      config.linux.cgroupsPath += "-second";
+      config.mounts.push(...mounts, { destination: "/plain", source, type: "bind", options: ["bind"] });
+    });
+    assert.equal(out, "3:4\n3:4\n65534:65534\n", path);
+  }
+});
+
+system("idmap is for the mount alone, ridmap for all below it", (s, t) => {
+  const source = s.mountTmpfs("source");
+  const below = s.mountTmpfs("source/below");
+  for (const directory of [source, below]) {
+    writeFileSync(`${directory}/file`, "");
+    chownSync(`${directory}/file`, 5, 5);
+  }
+  const maps = [{ containerID: 5, hostID: 77, size: 1 }];
+  s.write((config) => {
+    config.process.args = ["stat", "-c", "%u", ...["one", "all"].flatMap((at) => [`/${at}/file`, `/${at}/below/file`])];
+    const mount = { source, type: "bind", uidMappings: maps, gidMappings: maps };
+    config.mounts.push(
+      { ...mount, destination: "/one", options: ["rbind", "idmap"] },
+      { ...mount, destination: "/all", options: ["rbind", "ridmap"] },
+    );
+  });
+  const result = s.run();
+  if (/map the ids of .*\(EINVAL\)/.test(result.stderr)) return t.skip("needs a tmpfs with mapped ids");
+  assert.equal(result.succeeds(), "77\n5\n77\n77\n");
+});
+
+system("a relative destination starts at the root, which is a warning", (s) => {
+  s.write((config) => {
+    config.process.args = ["grep", "-c", " /m/n tmpfs\\| /m/n rw", "/proc/self/mountinfo"];
+    config.mounts.push({ destination: "m/n", type: "tmpfs", source: "tmpfs" });
+  });
+  const { status, stdout, stderr } = s.run();
+  assert.deepEqual([status, stdout], [0, "1\n"]);
+  assert.equal(stderr, 'fdrunc: warning: mounts[7].destination: "m/n" is relative, and taken to start at "/"\n');
 });
 
 system("an idmapped mount of the host's is not one that spreads to the host", (s, t) => {

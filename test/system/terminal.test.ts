@@ -59,6 +59,13 @@ system("the terminal has the config's size, belongs to the user, and passes on c
 /** The first process of a process id namespace gets only those signals that it waits for. */
 const UNTIL_HANGUP = "trap exit HUP; tty; while :; do sleep 0.05; done";
 
+system("the size of a terminal that there is none of is ignored", (s) => {
+  const out = s.sh("readlink /proc/self/fd/0; test -e /dev/console || echo none", ({ process }) => {
+    process.consoleSize = { height: 7, width: 11 };
+  });
+  assert.equal(out, "/dev/null\nnone\n");
+});
+
 system("hanging up the terminal tells the container's program", (s) => {
   const terminal = detached(s, scripted(UNTIL_HANGUP));
   terminal.expect("/dev/pts/0");

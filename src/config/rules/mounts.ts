@@ -2,6 +2,8 @@ import type { Config } from "../../generated/config.js";
 import { wrong } from "../explain.js";
 import { hasNamespace } from "./namespaces.js";
 
+const BINDS_ONLY = "goes with bind mounts only";
+
 /** config.md, "mounts": what can be said before the mounts are made. */
 export function mountsAreComplete(config: Config): void {
   const hasUserNamespace = hasNamespace(config, "user");
@@ -15,10 +17,18 @@ export function mountsAreComplete(config: Config): void {
         uidMappings.length > 0 ? ["gidMappings", "uidMappings"] : ["uidMappings", "gidMappings"];
       throw wrong(path(absent), `is required beside ${present}`);
     }
-    if (uidMappings.length > 0 || hasUserNamespace) return;
-    for (const option of ["idmap", "ridmap"])
-      if (options.includes(option))
+    for (const [property, mappings] of Object.entries({ uidMappings, gidMappings })) {
+      if (mappings.length > 0 && !isBind) throw wrong(path(property), BINDS_ONLY);
+      mappings.forEach(({ size }, j) => {
+        if (size === 0) throw wrong(path(`${property}[${j}].size`), "must be at least 1", size);
+      });
+    }
+    for (const option of ["idmap", "ridmap"]) {
+      if (!options.includes(option)) continue;
+      if (!isBind) throw wrong(path("options"), `"${option}" ${BINDS_ONLY}`);
+      if (uidMappings.length === 0 && !hasUserNamespace)
         throw wrong(path("options"), `"${option}" needs uidMappings and gidMappings, or a user namespace`);
+    }
   });
 }
 
