@@ -64,7 +64,8 @@ export function shownHierarchies(
     .flatMap((hierarchy) => {
       const own = places.find((place) => place.hierarchy === hierarchy)?.directory;
       const path = own ?? visibleDirectory(hierarchy);
-      const directory = hierarchy.mountPoint.slice(hierarchy.mountPoint.lastIndexOf("/") + 1);
+      const { mountPoint } = hierarchy;
+      const directory = version === 2 ? "" : mountPoint.slice(mountPoint.lastIndexOf("/") + 1);
       // In a container's own /sys another mount may lie where the runtime's cgroup would be seen.
       return path === undefined || (own === undefined && !exists(path))
         ? []

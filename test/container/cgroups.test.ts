@@ -56,7 +56,7 @@ const hierarchy = (version: 1 | 2, controllers: string[], name?: string): Hierar
   version,
   controllers,
   ...(name !== undefined && { name }),
-  mountPoint: "/",
+  mountPoint: "/proc",
   root: "/",
   ownPath: "/",
 });
@@ -67,6 +67,6 @@ test("a mount of type cgroup shows v2 where that has all controllers, also besid
   assert.equal(shownHierarchies([systemd, v2], []).version, 2);
   assert.equal(shownHierarchies([memory, systemd, v2], []).version, 1);
   assert.deepEqual(shownHierarchies([systemd, v2], []).hierarchies, [
-    { directory: "", options: [""], path: "/", own: false },
+    { directory: "", options: [""], path: "/proc", own: false },
   ]);
 });
