@@ -47,8 +47,8 @@ function features(): Features {
         knownFlags: flags,
         supportedFlags: flags,
       },
-      apparmor: { enabled: false },
-      selinux: { enabled: false },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: {
         modes: Object.keys(MEMORY_POLICY_MODES) as MemoryPolicyMode[],

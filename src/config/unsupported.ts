@@ -13,12 +13,7 @@ type Table = { [property: string]: Table | [Table] | Refusal };
  */
 export const UNSUPPORTED: Table = {
   process: {
-    apparmorProfile: "AppArmor profiles cannot be set yet",
-    selinuxLabel: "SELinux labels cannot be set yet",
     execCPUAffinity: "CPU affinity cannot be set yet",
-  },
-  linux: {
-    mountLabel: "SELinux labels cannot be set yet",
   },
 };
 

@@ -9,6 +9,7 @@ import { absolutePath } from "../linux/path.js";
 import { cgroupFacts, planCgroups } from "./cgroups.js";
 import { gatherFacts } from "./facts.js";
 import type { CreateOptions } from "./options.js";
+import { requireSecurityModules } from "./security-modules.js";
 
 /** A bundle as its config.json describes it. */
 export interface Bundle {
@@ -40,6 +41,7 @@ export function readBundle(options: Pick<CreateOptions, "bundle" | "config">): B
 export function plan(options: CreateOptions): Plan {
   const read = readBundle(options);
   const { config, bundle } = read;
+  requireSecurityModules(config);
   const cgroups = planCgroups(config, options);
   const facts = gatherFacts(config, options, bundle, cgroupFacts(config, cgroups));
   const compiled = compile(config, facts);

@@ -11,9 +11,11 @@ import { compileLauncher } from "./compile-launcher.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
 import { compileIdentity } from "./identity.js";
+import { compileLabels, isLabelled } from "./labels.js";
 import { compileMemoryPolicy } from "./memory-policy.js";
 import { send, sendNumber, wait } from "./message.js";
 import { compileMaskedPaths, compileReadonlyPaths } from "./paths.js";
+import { makeProcfs, openProcfs } from "./procfs.js";
 import { compileRootfs, compileRootMount } from "./rootfs.js";
 import { compileScheduling } from "./scheduling.js";
 import { compileSysctl } from "./sysctl.js";
@@ -47,6 +49,7 @@ function compileInit(config: Config, facts: Facts): Program {
   compileRootfs(b, config, facts);
   compileTerminal(b, config);
   nameHost(b, config);
+  makeProcfs(b, config);
   compileSysctl(b, config);
   compileReadonlyPaths(b, config);
   compileMaskedPaths(b, config);
@@ -68,6 +71,7 @@ export function compileConfinedHook(config: Config, hook: Hook, from: string, fa
   b.part(closeStrangers, facts.preserveFds);
   if (hasNamespace(config, "time")) compileTimeEntry(b, { what: quote(hook.path), from });
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
+  if (isLabelled(process)) openProcfs(b);
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
   confine(b, config, process, facts, dropLast);
   b.about(`exec ${quote(hook.path)}`, from);
@@ -190,6 +194,7 @@ export function compileTreatment(b: Builder, config: Config, process: Process, f
 
 /** As late as can be: after this only what the filter allows. */
 function confine(b: Builder, config: Config, process: Process, facts: Facts, dropLast: () => void): void {
+  compileLabels(b, process);
   if (process.noNewPrivileges) {
     b.about("keep the process from gaining privileges", "process.noNewPrivileges");
     b.call("prctl", [flags("PR_SET_NO_NEW_PRIVS"), 1, 0, 0, 0]);

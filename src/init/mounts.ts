@@ -6,8 +6,18 @@ import type { Hint, Label, Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import { type Facts, input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
+import { labelled } from "./mount-label.js";
 import { type Attributes, type MountOptions, parseMountOptions } from "./mount-options.js";
-import { attach, cleanPath, components, inRoot, makeDirectories, makeFile, setAttributes } from "./target.js";
+import {
+  attach,
+  cleanPath,
+  components,
+  inRoot,
+  makeDirectories,
+  makeFile,
+  requireProc,
+  setAttributes,
+} from "./target.js";
 
 /** Compiles the config's mounts, in order. Slot `root` holds the root file system. Throws Failure. */
 export function compileMounts(b: Builder, config: Config, facts: Facts): void {
@@ -80,7 +90,7 @@ interface FileSystem extends Pick<Mount, "destination" | "type" | "source" | "op
 function fileSystemOf(mount: Mount, config: Config, { userNamespace }: Facts): FileSystem {
   const { destination, type, source } = mount;
   const stands = userNamespace ? standIn(type, config) : undefined;
-  const options = optionsFor(mount, config);
+  const options = labelled(optionsFor(mount, config), mount, config);
   return { destination, type, source, options, userNamespace, ...(stands !== undefined && { stands }) };
 }
 
@@ -214,7 +224,7 @@ function bind(b: Builder, job: Job, facts: Facts): void {
       b.bind(made);
     } else b.call("open_tree", open, { into: "mount" });
   }
-  if (cleanPath(mount.destination) === "/proc") requireProc(b);
+  if (cleanPath(mount.destination) === "/proc") requireProc(b, "mount");
   changeAttributes(b, options.own, { recursive: false, locked: facts.userNamespace });
   changeAttributes(b, options.recursive, { recursive: true, locked: facts.userNamespace });
   const [missing, file, opened] = [b.label(), b.label(), b.label()];
@@ -248,16 +258,6 @@ export const isMadeByRuntime = (mount: Mount, options: MountOptions, { makesMoun
 /** Whether a mount shows other ids than its source has. */
 export const isIdMapped = ({ uidMappings = [] }: Mount, { keywords }: MountOptions): boolean =>
   uidMappings.length > 0 || keywords.has("idmap") || keywords.has("ridmap");
-
-/** Fails unless the mount in slot `mount` is procfs: only that may lie at /proc. fstatfs(2) */
-function requireProc(b: Builder): void {
-  const status = b.buffer("fstatfs", 120);
-  const good = b.label();
-  b.call("fstatfs", [slot("mount"), status]);
-  b.test({ memory: "fstatfs", offset: 0, size: 4 }, 0x9fa0, { equal: good });
-  b.fail("EPERM");
-  b.bind(good);
-}
 
 /**
  * Changes the attributes of the mount in slot `mount`.

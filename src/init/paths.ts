@@ -1,6 +1,7 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
+import { labelled } from "./mount-label.js";
 import { createFileSystem } from "./mounts.js";
 import { attach, CLONE, cloneTree, inRoot, setAttributes } from "./target.js";
 
@@ -27,7 +28,7 @@ function makeReadonly(b: Builder, path: string): void {
 export function compileMaskedPaths(b: Builder, config: Config): void {
   const paths = config.linux?.maskedPaths ?? [];
   if (paths.length === 0) return;
-  b.part(openMasks, null, "linux.maskedPaths");
+  b.part(openMasks, labelled(["nr_inodes=1", "size=4k", "mode=555"], { type: "tmpfs" }, config), "linux.maskedPaths");
   paths.forEach((path, i) => {
     b.part(mask, path, `linux.maskedPaths[${i}]`);
   });
@@ -37,9 +38,9 @@ export function compileMaskedPaths(b: Builder, config: Config): void {
 }
 
 /** Opens what masks are made of: slot `empty` for directories, slot `null` for files. */
-function openMasks(b: Builder): void {
+function openMasks(b: Builder, options: readonly string[]): void {
   b.about("make an empty file system for masked directories");
-  createFileSystem(b, "tmpfs", "tmpfs", ["nr_inodes=1", "size=4k", "mode=555"], ["MOUNT_ATTR_RDONLY"], "empty");
+  createFileSystem(b, "tmpfs", "tmpfs", options, ["MOUNT_ATTR_RDONLY"], "empty");
   openNull(b);
 }
 

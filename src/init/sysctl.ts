@@ -1,17 +1,10 @@
 import { ffi } from "../ffi/driver.js";
 import type { Config } from "../generated/config.js";
 import { type Builder, openHow, slot, text } from "./builder.js";
-import { createFileSystem } from "./mounts.js";
 
 /** Compiles linux.sysctl. Values go through slot `proc`, which is known to be procfs and lies in these namespaces. */
 export function compileSysctl(b: Builder, config: Config): void {
   const entries = Object.entries(config.linux?.sysctl ?? {});
-  if (entries.length === 0) return;
-  const mounted = config.mounts?.some(({ type, destination }) => type === "proc" && destination === "/proc");
-  if (!mounted) {
-    b.about("make a procfs to set kernel parameters with", "linux.sysctl");
-    createFileSystem(b, "proc", "proc", [], [], "proc");
-  }
   for (const [name, value] of entries) {
     b.about(`set kernel parameter ${name} to ${JSON.stringify(value)}`, `linux.sysctl[${JSON.stringify(name)}]`);
     const how = openHow("O_WRONLY|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV");

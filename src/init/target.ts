@@ -75,3 +75,13 @@ const CLONE_ALL_BELOW = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_
 export function cloneTree(b: Builder, source: string, into: string, recursive = false): void {
   b.call("open_tree", [slot(source), NO_PATH, recursive ? CLONE_ALL_BELOW : CLONE], { into });
 }
+
+/** Fails unless what a slot holds is procfs: only that may lie at /proc. fstatfs(2) */
+export function requireProc(b: Builder, name: string): void {
+  const status = b.buffer("fstatfs", 120);
+  const good = b.label();
+  b.call("fstatfs", [slot(name), status]);
+  b.test({ memory: "fstatfs", offset: 0, size: 4 }, 0x9fa0, { equal: good });
+  b.fail("EPERM");
+  b.bind(good);
+}

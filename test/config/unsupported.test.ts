@@ -8,10 +8,7 @@ import { merge } from "./merge.js";
 
 /** Configurations that use what is refused, by the path that the refusal names; they go with a row of the table. */
 const USES: Record<string, object> = {
-  "process.apparmorProfile": { process: { apparmorProfile: "docker-default" } },
-  "process.selinuxLabel": { process: { selinuxLabel: "system_u:system_r:container_t:s0" } },
   "process.execCPUAffinity": { process: { execCPUAffinity: { final: "0" } } },
-  "linux.mountLabel": { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
 };
 
 const withPart = (part: object): Config => {
@@ -39,7 +36,5 @@ test("each row of the table has an example", () => {
 });
 
 test("empty texts, lists and objects stand for unset", () => {
-  const linux = { mountLabel: "" };
-  refuseUnsupported(withPart({ process: { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: {} } }));
-  refuseUnsupported(withPart({ linux }));
+  refuseUnsupported(withPart({ process: { execCPUAffinity: {} } }));
 });

@@ -92,10 +92,7 @@ system("what the specification forbids is refused by its JSON path", (s) => {
 
 system("what the specification knows and fdrunc does not do is refused by its JSON path", (s) => {
   refuses(s, [
-    ["an AppArmor profile", "process.apparmorProfile", "x", /": process\.apparmorProfile: is not supported/],
-    ["an SELinux label", "process.selinuxLabel", "x", /": process\.selinuxLabel: is not supported/],
     ["CPU affinity", "process.execCPUAffinity", { initial: "0" }, /": process\.execCPUAffinity: is not supported/],
-    ["a mount label", "linux.mountLabel", "x", /": linux\.mountLabel: is not supported/],
   ]);
 });
 
