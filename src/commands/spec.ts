@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import { cgroupHierarchies, isUnified } from "../cgroup/hierarchy.js";
 import { defaultConfig } from "../config/defaults.js";
 import { rootless } from "../config/rootless.js";
+import type { Config } from "../generated/config.js";
 import { C } from "../linux/constants.js";
 import { EEXIST } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
@@ -15,7 +17,7 @@ export function defineSpec(program: Command): void {
     .option("--rootless", "one that the calling user can run without being root")
     .action((options: { bundle: string; rootless?: boolean }) => {
       const path = `${options.bundle}/config.json`;
-      const config = options.rootless ? rootless(defaultConfig(), sys("geteuid"), sys("getegid")) : defaultConfig();
+      const config = options.rootless ? rootless(hostConfig(), sys("geteuid"), sys("getegid")) : hostConfig();
       const text = `${JSON.stringify(config, null, "\t")}\n`;
       try {
         using(open(path, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o666), (fd) => writeAll(fd, text));
@@ -24,4 +26,11 @@ export function defineSpec(program: Command): void {
         throw new Failure(`${quote(path)} exists`, { hint: "move it away first, or give another --bundle" });
       }
     });
+}
+
+/** The default configuration as runc has it on this host: with a cgroup namespace where there is cgroup v2 alone. */
+function hostConfig(): Config {
+  const { linux, ...config } = defaultConfig();
+  const own = isUnified(cgroupHierarchies()) ? [{ type: "cgroup" } as const] : [];
+  return { ...config, linux: { ...linux, namespaces: [...(linux?.namespaces ?? []), ...own] } };
 }

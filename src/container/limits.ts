@@ -36,6 +36,9 @@ export function setOomScoreAdj(pid: number, { oomScoreAdj }: Process): void {
   try {
     writeFile(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj));
   } catch (cause) {
-    throw new Failure("process.oomScoreAdj", { cause, hint: "lowering it takes CAP_SYS_RESOURCE" });
+    throw new Failure("process.oomScoreAdj", {
+      cause,
+      hint: "it takes CAP_SYS_RESOURCE to lower it, and to raise it that container id 0 is the caller's own",
+    });
   }
 }

@@ -1,6 +1,7 @@
 import { cstring, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { EACCES, EINVAL } from "../linux/errno.js";
+import { EACCES, EINVAL, EPERM } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
 import { close, type Fd, openat, using, writeAll } from "../linux/file.js";
 import { attempt, must, sys } from "../linux/syscall.js";
 
@@ -15,7 +16,10 @@ export interface Executable {
   write(content: Uint8Array): void;
 }
 
-/** Makes an executable without content: in memory, sealed once it is written. memfd_create(2). Throws SyscallError. */
+/**
+ * Makes an executable without content: in memory, sealed once it is written. memfd_create(2). Throws Failure,
+ * SyscallError.
+ */
 export function createExecutable(): Executable {
   const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING;
   let fd = attempt("memfd_create", cstring(INIT_NAME), flags | C.MFD_EXEC);
@@ -35,7 +39,13 @@ export function createExecutable(): Executable {
 
 /** The same in a tmpfs of its own, which is attached nowhere and becomes read-only. */
 function createPrivateExecutable(): Executable {
-  const mount = using(sys("fsopen", cstring("tmpfs"), C.FSOPEN_CLOEXEC), (context) => {
+  const opened = attempt("fsopen", cstring("tmpfs"), C.FSOPEN_CLOEXEC);
+  if (opened === -EPERM)
+    throw new Failure("make init's executable", {
+      cause: "the kernel lets no file in memory be executed, and only root can do without",
+      hint: "`sysctl vm.memfd_noexec=1` lets it",
+    });
+  const mount = using(must("fsopen", "make a file system for init's executable", opened), (context) => {
     sys("fsconfig", context, C.FSCONFIG_CMD_CREATE, null, null, 0);
     return sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0);
   });

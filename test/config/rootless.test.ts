@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import { defaultConfig } from "../../src/config/defaults.js";
 import { rootless } from "../../src/config/rootless.js";
 import { checkRules } from "../../src/config/validate.js";
@@ -16,7 +17,10 @@ test("the configuration for an ordinary user is that of runc spec --rootless but
   execFileSync("runc", ["spec", "--rootless"], { cwd: folder });
   const theirs = readFileSync(join(folder, "config.json"), "utf8");
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
-  const ours = rootless(defaultConfig(), uid, gid);
+  const config = defaultConfig();
+  // So runc does where there is nothing but cgroup v2.
+  if (isUnified(cgroupHierarchies())) config.linux?.namespaces?.push({ type: "cgroup" });
+  const ours = rootless(config, uid, gid);
   assert.equal(JSON.stringify(ours, null, "\t"), theirs.replace('"runc"', '"fdrunc"').trimEnd());
 });
 

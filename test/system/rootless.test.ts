@@ -3,10 +3,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
-  existsSync,
-  lchownSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
@@ -14,86 +11,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
-import { rootless } from "../../src/config/rootless.js";
 import { ConsoleSocket } from "./console.js";
-import { eventually, FDRUNC, FORM, type FullConfig, type Result, type Scene, system, TAG } from "./harness.js";
-
-/** Users that the machine need not know; ids of one's own are given to the first. */
-const USER = 31_000;
-const OTHER = 31_001;
-const IDS = { first: 3_100_000, count: 65_536 };
-
-const as = (uid: number): string[] => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
-
-/** Whether ordinary users can execute what is tested. */
-const isForAll = spawnSync("setpriv", [...as(USER).slice(1), ...FDRUNC, "--version"]).status === 0;
-
-/** A bundle of an ordinary user, and fdrunc as that user calls it. */
-class Bundle {
-  constructor(
-    readonly s: Scene,
-    private readonly under: readonly string[] = as(USER),
-    readonly uid = USER,
-  ) {
-    mkdirSync(s.state);
-    for (const path of [s.bundle, s.rootfs, s.state]) chownSync(path, uid, uid);
-    for (const name of readdirSync(s.rootfs)) chownSync(join(s.rootfs, name), uid, uid);
-    this.write();
-  }
-
-  write(change: (config: FullConfig) => void = () => {}): FullConfig {
-    return this.s.write((config) => {
-      delete config.linux.cgroupsPath;
-      Object.assign(config, rootless(config, this.uid, this.uid));
-      change(config);
-    });
-  }
-
-  fdrunc(args: readonly string[], stdio: (number | "ignore" | "pipe")[] = []): Result {
-    return this.s.fdrunc(args, { under: [...this.under], stdio });
-  }
-
-  run(...flags: string[]): Result {
-    return this.fdrunc(["run", ...flags, "c"]);
-  }
-
-  sh(script: string, change: (config: FullConfig) => void = () => {}): string {
-    this.write((config) => {
-      config.process.args = ["sh", "-c", script];
-      change(config);
-    });
-    return this.run().succeeds();
-  }
-}
-
-/** A test with a bundle of an ordinary user. */
-function ordinary(name: string, run: (b: Bundle, t: TestContext) => void | Promise<void>): void {
-  system(`an ordinary user: ${name}`, (s, t) => {
-    if (!isForAll) return t.skip("needs an fdrunc that everybody can execute");
-    return run(new Bundle(s), t);
-  });
-}
-
-/** Gives the user ids of its own, as an administrator would. Returns false, and skips, where that is not possible. */
-function giveIds({ s }: Bundle, t: TestContext): boolean {
-  const files = ["/etc/subuid", "/etc/subgid", "/etc/passwd"];
-  if (!files.every(existsSync) || spawnSync("sh", ["-c", "command -v newuidmap newgidmap"]).status !== 0) {
-    t.skip("needs newuidmap and newgidmap, of Debian's uidmap");
-    return false;
-  }
-  for (const file of files.slice(0, 2)) s.replaceFile(file, `tester:${IDS.first}:${IDS.count}\n`);
-  s.replaceFile("/etc/passwd", `${readFileSync("/etc/passwd")}tester:x:${USER}:${USER}::/:/bin/sh\n`);
-  return true;
-}
-
-/** Maps the user and all ids that were given to it. */
-function mapRange({ linux }: FullConfig): void {
-  const range = { containerID: 1, hostID: IDS.first, size: IDS.count };
-  linux.uidMappings = [...(linux.uidMappings ?? []), range];
-  linux.gidMappings = [...(linux.gidMappings ?? []), range];
-}
+import { eventually, FDRUNC, FORM, type FullConfig, system } from "./harness.js";
+import { as, Bundle, giveIds, IDS, isForAll, mapRange, ordinary, USER } from "./ordinary.js";
 
 ordinary("root in a container with no other id, by what `spec --rootless` writes", (b) => {
   const { s } = b;
@@ -184,55 +104,6 @@ ordinary("root of the container is another id than the user's", (b, t) => {
   assert.equal(out.trim().replace(/\s+/g, " "), `uid=0 gid=0 0 ${IDS.first} 10 65534:65534`);
 });
 
-ordinary("what the kernel or the administrator refuses is an error, and leaves nothing", (b, t) => {
-  const refuses = (change: (config: FullConfig) => void, message: RegExp) => {
-    b.write(change);
-    assert.match(b.run().fails(), message);
-    b.s.assertNothingLeft();
-  };
-  refuses(({ linux }) => {
-    linux.namespaces = linux.namespaces.filter(({ type }) => type !== "user");
-    linux.uidMappings = [];
-    linux.gidMappings = [];
-  }, /^linux\.namespaces: a rootless container requires user namespaces: .* \(`fdrunc spec --rootless` writes/);
-  refuses(({ process }) => {
-    process.user.additionalGids = [5];
-  }, /^process\.user: become user 0, group 0 \(step \d+\): setgroups: .*EPERM.*\(additional groups take /);
-  refuses(({ process }) => {
-    process.user.uid = 5;
-  }, /^process\.user: .*: setresuid: .*EINVAL.*\(are all of these ids mapped by linux\.uidMappings/);
-  refuses(({ process }) => {
-    process.oomScoreAdj = -500;
-  }, /^process\.oomScoreAdj: write .*EACCES.*CAP_SYS_RESOURCE/);
-  refuses(({ process }) => {
-    process.rlimits = [{ type: "RLIMIT_CORE", soft: 1, hard: 18446744073709551615n }];
-    // Not below what the tests themselves run under.
-    process.rlimits.push({ type: "RLIMIT_NOFILE", soft: 1, hard: 2_000_000_000 });
-  }, /^process\.rlimits\[1\]: .*EPERM.*CAP_SYS_RESOURCE/);
-  refuses(({ linux }) => {
-    linux.cgroupsPath = `/${TAG}/not-mine`;
-  }, /^make cgroup ".*": permission denied \(EACCES\)$/);
-  refuses(({ mounts }) => {
-    mounts.push({ destination: "/x", type: "bind", source: b.s.bundle, options: ["rbind", "idmap"] });
-  }, /^mounts\[\d+\]: map the ids of ".*": open_tree: .*EPERM.*\(it takes root to map ids of mounts\)$/);
-  refuses(({ linux }) => {
-    linux.resources = { pids: { limit: 10 } };
-  }, /^linux\.resources\.pids\.limit: the container could not join or create cgroup: this user may not /);
-  if (!giveIds(b, t)) return;
-  refuses((config) => {
-    mapRange(config);
-    config.linux.uidMappings?.push({ containerID: 100_000, hostID: 50, size: 1 });
-  }, /^linux\.uidMappings: ".*\/newuidmap": newuidmap: .*not allowed \(does "\/etc\/subuid" give the caller these ids\?\)$/);
-  b.write(mapRange);
-  const withoutHelpers = b.s.fdrunc(["run", "c"], { under: [...as(USER), "env", "PATH=/nowhere"] });
-  assert.match(withoutHelpers.fails(), /^linux\.uidMappings: .* takes newuidmap, which is not in \$PATH \(/);
-  const state = b.s.path("other");
-  mkdirSync(state);
-  chownSync(state, OTHER, OTHER);
-  const other = b.s.fdrunc(["--root", state, "run", "c"], { under: as(OTHER) });
-  assert.match(other.fails(), /^linux\.uidMappings: ".*\/newuidmap": newuidmap: /);
-});
-
 ordinary("mounts keep the attributes that are locked; a sysfs and a devpts are had all the same", (b) => {
   const source = b.s.mountTmpfs("locked", "-o", "ro,nosuid,nodev,noexec");
   const out = b.sh("cat /proc/self/mountinfo; touch /m/x 2>&1; true", ({ mounts, linux }) => {
@@ -317,107 +188,6 @@ ordinary("a terminal", (b, t) => {
   assert.equal(terminal.expect().replaceAll("\r", ""), "/dev/pts/0\n7\n20 50\n");
   terminal.close();
   b.fdrunc(["delete", "--force", "c"]).succeeds();
-});
-
-ordinary("cgroups are made where they have been delegated", (b) => {
-  const { s } = b;
-  const hierarchies = cgroupHierarchies();
-  const unified = isUnified(hierarchies);
-  const parents = hierarchies.map(({ mountPoint }) => join(mountPoint, TAG, "user"));
-  const own = parents.map((parent) => join(parent, "own"));
-  const inherit = (directory: string) => {
-    for (const name of unified ? [] : ["cpuset.cpus", "cpuset.mems"]) {
-      const file = join(directory, name);
-      if (existsSync(file)) writeFileSync(file, readFileSync(join(directory, "..", name), "utf8"));
-    }
-  };
-  try {
-    for (const { mountPoint } of hierarchies) inherit(join(mountPoint, TAG));
-    for (const directory of [...parents, ...own]) {
-      mkdirSync(directory);
-      inherit(directory);
-      chownSync(directory, USER, USER);
-      for (const file of ["tasks", "cgroup.procs", "cgroup.subtree_control"])
-        if (existsSync(join(directory, file))) chownSync(join(directory, file), USER, USER);
-    }
-    if (unified)
-      for (const directory of [join(hierarchies[0].mountPoint), join(parents[0], ".."), parents[0]])
-        writeFileSync(join(directory, "cgroup.subtree_control"), "+pids");
-    const enter = ["sh", "-c", `for d in ${own.join(" ")}; do echo 0 > $d/cgroup.procs || exit; done; exec "$@"`, "sh"];
-    const run = (id: string) => s.fdrunc(["run", id], { under: [...enter, ...as(USER)] });
-    b.write(({ process, linux }) => {
-      process.args = ["cat", "/proc/self/cgroup"];
-      linux.resources = { pids: { limit: 5 } };
-    });
-    // v1's default parent is the runtime's own cgroup, v2's the one above.
-    const place = unified ? `/${TAG}/user/c` : `/${TAG}/user/own/c`;
-    assert.match(run("c").succeeds(), new RegExp(`^\\d+:${unified ? "" : "pids"}:${place}$`, "m"));
-    b.write(({ process, linux }) => {
-      process.args = ["cat", "/proc/self/cgroup"];
-      linux.resources = { pids: { limit: 5 } };
-      linux.cgroupsPath = `/${TAG}/user/elsewhere`;
-    });
-    assert.match(run("d").succeeds(), new RegExp(`:/${TAG}/user/elsewhere$`, "m"));
-  } finally {
-    for (const directory of [...own, ...parents]) if (existsSync(directory)) rmdirSync(directory);
-  }
-  s.assertNothingLeft();
-});
-
-ordinary("nothing that belongs to another user is trusted", (b) => {
-  const { s } = b;
-  const trap = s.path("trap");
-  mkdirSync(join(s.state, "c"));
-  const saved = { id: "c", pid: 0, startTime: 0, hooks: { poststop: [{ path: "/bin/touch", args: ["touch", trap] }] } };
-  writeFileSync(join(s.state, "c/state.json"), JSON.stringify({ ...saved, cgroup: {}, annotations: {} }));
-  for (const name of ["c", "c/state.json"]) chownSync(join(s.state, name), OTHER, OTHER);
-  chmodSync(s.directory, 0o777);
-  for (const command of [
-    ["state", "c"],
-    ["delete", "--force", "c"],
-    ["kill", "c"],
-    ["start", "c"],
-  ])
-    assert.match(b.fdrunc(command).fails(), new RegExp(`: belongs to user ${OTHER} \\(`), command[0]);
-  // Root's own rights are worth more than the user's: it trusts the user no more than the user does others.
-  assert.match(s.fdrunc(["delete", "--force", "c"]).fails(), /: belongs to user 31001 \(/);
-  assert.ok(!existsSync(trap));
-  lchownSync(s.state, OTHER, OTHER);
-  chmodSync(s.state, 0o777);
-  b.write();
-  assert.match(b.fdrunc(["run", "d"]).fails(), new RegExp(`: belongs to user ${OTHER} \\(`));
-  spawnSync("rm", ["-r", s.state]);
-});
-
-/** fdrunc without --root, its output, and what `--root` was then. */
-function withDefaultRoot(uid: number, env: Record<string, string>, bundle: string) {
-  const [command, ...args] = [...as(uid), ...FDRUNC, "run", "--bundle", bundle, `${TAG}-d`];
-  return spawnSync(command, args, { encoding: "utf8", env: { PATH: process.env.PATH, ...env } });
-}
-
-ordinary("the state lies in $XDG_RUNTIME_DIR, or in a directory of the user's below /tmp", (b) => {
-  const { s } = b;
-  const runtime = s.path("runtime");
-  mkdirSync(runtime);
-  chownSync(runtime, USER, USER);
-  const first = withDefaultRoot(USER, { XDG_RUNTIME_DIR: runtime }, s.bundle);
-  assert.deepEqual([first.status, first.stderr], [0, ""]);
-  assert.equal(statSync(join(runtime, "fdrunc")).mode & 0o7777, 0o1700);
-  const private_ = `/tmp/fdrunc-${USER}`;
-  try {
-    const second = withDefaultRoot(USER, {}, s.bundle);
-    assert.deepEqual([second.status, second.stderr], [0, ""]);
-    const { mode, uid } = statSync(private_);
-    assert.deepEqual([mode & 0o7777, uid], [0o1700, USER]);
-    // Somebody else was there first.
-    chownSync(private_, OTHER, OTHER);
-    chmodSync(private_, 0o777);
-    const third = withDefaultRoot(USER, {}, s.bundle);
-    assert.deepEqual([third.status, third.stdout], [1, ""]);
-    assert.match(third.stderr, new RegExp(`^fdrunc: "${private_}": belongs to user ${OTHER} \\(.*\\)\n$`));
-  } finally {
-    rmdirSync(private_);
-  }
 });
 
 system("root in a user namespace that somebody else made: without one of the container's own", (s, t) => {
