@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const COMPILED = join(ROOT, "dist/test/test");
-const FILE_TIMEOUT = 15 * 60 * 1000;
+const FILE_TIMEOUT = 30 * 60 * 1000;
 
 /** The test files below a folder of test/, as paths there: "system/run.test.ts". */
 export function testFiles(folder = "") {

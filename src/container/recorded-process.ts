@@ -1,4 +1,4 @@
-import { ESRCH } from "../linux/errno.js";
+import { EINVAL, ESRCH } from "../linux/errno.js";
 import { type Fd, using } from "../linux/file.js";
 import { openProcess } from "../linux/process.js";
 import { SyscallError } from "../linux/syscall.js";
@@ -14,7 +14,10 @@ export function withProcess<T>(saved: Saved, act: (process: Fd) => T): T | undef
   try {
     return using(openProcess(saved.pid), (process) => (isAlive(saved) ? act(process) : undefined));
   } catch (error) {
-    if (error instanceof SyscallError && error.errno === ESRCH) return undefined;
+    if (error instanceof SyscallError && GONE.includes(error.errno)) return undefined;
     throw error;
   }
 }
+
+/** Older kernels (6.1) answer EINVAL where the id lives on as that of a session or process group. */
+const GONE = [ESRCH, EINVAL];

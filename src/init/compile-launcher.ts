@@ -9,6 +9,10 @@ import { wait } from "./message.js";
 /** The namespaces that clone(2) makes. The cgroup namespace is made by the program itself, later. */
 const CREATED = new Set(["mount", "uts", "ipc", "user", "pid", "network"]);
 
+/** Whether the cgroup lets no more memory be used. */
+const limitsMemory = ({ linux }: Config): boolean =>
+  linux?.resources?.memory?.limit !== undefined || linux?.resources?.unified?.["memory.max"] !== undefined;
+
 const typesOf = (namespaces: readonly Namespace[]): string => namespaces.map(({ type }) => type).join(", ");
 
 /**
@@ -55,7 +59,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     name: "init",
     flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
     pidAddress: "pid-address",
-    ...(cgroup.into && { cgroup: "cgroup" }),
+    ...(cgroup.into && { cgroup: "cgroup", ownMemory: limitsMemory(config) }),
     child,
   };
   if (between) {

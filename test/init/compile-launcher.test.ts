@@ -97,11 +97,28 @@ setns(%namespace:network, CLONE_NEWNET)
 `,
   ],
   [
+    "init has memory of its own in a cgroup that limits memory",
+    /^start init$/,
+    {
+      linux: { resources: { memory: { limit: 4096 } } },
+      facts: { cgroup: { version: 2, tasks: [], into: true, hierarchies: [] } },
+    },
+    `
+clone3({CLONE_PARENT_SETTID|CLONE_CLEAR_SIGHAND|CLONE_INTO_CGROUP, 0, 0, %pid-address, 17, 0, 0, 0, 0, 0, %cgroup}, 88)   [ENOSYS: +1; error: +10; 0: +6; success: +10]
+clone(CLONE_PARENT_SETTID|021, 0, %pid-address)   [error: +9; 0: +1; success: +9]
+`,
+  ],
+  [
     "init enters cgroups of v1 by itself, and is started in that of v2",
     /^(start init|enter)/,
     { facts: { cgroup: { version: 1, tasks: ["cpu", "pids"], into: true, hierarchies: [] } } },
     `
-clone3({CLONE_VM|CLONE_PARENT_SETTID|CLONE_CLEAR_SIGHAND|CLONE_INTO_CGROUP, 0, 0, %pid-address, 17, 0, 0, 0, 0, 0, %cgroup}, 88)   [error: +5; 0: +1; success: +5]
+clone3({CLONE_VM|CLONE_PARENT_SETTID|CLONE_CLEAR_SIGHAND|CLONE_INTO_CGROUP, 0, 0, %pid-address, 17, 0, 0, 0, 0, 0, %cgroup}, 88)   [ENOSYS: +1; error: +10; 0: +6; success: +10]
+clone(CLONE_VM|CLONE_PARENT_SETTID|021, 0, %pid-address)   [error: +9; 0: +1; success: +9]
+openat(%cgroup, "cgroup.procs", O_WRONLY|O_CLOEXEC, 0) = %processes
+write(%processes, <"0">, 1)
+close(%processes)   [error: go on]
+go to +1
 write(%tasks:cpu, <"0">, 1)
 close(%tasks:cpu)   [error: go on]
 write(%tasks:pids, <"0">, 1)

@@ -86,8 +86,9 @@ type Difference = [heading: string, pattern: RegExp, replacement: string, why: s
 const DIFFERENCES: Difference[] = [
   ["links", /^core \/proc\/kcore\n/m, "", "ours are made without a look whether they lead anywhere"],
 ];
+const unified = isUnified(cgroupHierarchies());
 // Beside v1's controllers, ours leaves cgroup v2 alone where no limit needs it.
-if (!isUnified(cgroupHierarchies())) DIFFERENCES.push(["cgroups", /^:.*\n/m, "", "runc uses v2 all the same"]);
+if (!unified) DIFFERENCES.push(["cgroups", /^:.*\n/m, "", "runc uses v2 all the same"]);
 
 function compare(s: Scene, change: (config: FullConfig) => void): void {
   const [ours, theirs] = both(s, change);
@@ -101,7 +102,12 @@ const without = spawnSync("runc", ["--version"]).status !== 0;
 function beside(name: string, change: (s: Scene, config: FullConfig) => void): void {
   system(`beside runc: ${name}`, (s, t) => {
     if (without) return t.skip("needs runc");
-    compare(s, (config) => change(s, config));
+    compare(s, (config) => {
+      change(s, config);
+      // Without one, runc mounts all of cgroup v2, and so takes away the options that the host's has.
+      const { namespaces } = config.linux;
+      if (unified && !namespaces.some(({ type }) => type === "cgroup")) namespaces.push({ type: "cgroup" });
+    });
   });
 }
 

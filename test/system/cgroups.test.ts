@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { cgroupHierarchies, isUnified, keysOf, ownDirectory } from "../../src/cgroup/hierarchy.js";
-import { cgroupOf, type FullConfig, type Scene, system, TAG } from "./harness.js";
+import { cgroupHierarchies, isUnified, keysOf } from "../../src/cgroup/hierarchy.js";
+import { cgroupOf, defaultParent, type FullConfig, type Scene, system, TAG } from "./harness.js";
 
 const hierarchies = cgroupHierarchies();
 const unified = isUnified(hierarchies);
@@ -25,11 +25,13 @@ function placesOf(s: Scene, id: string): string[] {
   return expected.map((keys) => seen[keys]);
 }
 
-/** This process's own cgroups, likewise. */
-const ownPlaces = (): string[] =>
-  hierarchies.filter(({ version }) => unified || version === 1).map(({ ownPath }) => (ownPath === "/" ? "" : ownPath));
+/** Where cgroups of relative paths go, likewise: below this process's own; in v2, where that holds processes, beside it. */
+const defaultPlaces = (): string[] =>
+  hierarchies
+    .filter(({ version }) => unified || version === 1)
+    .map(({ ownPath }) => (unified ? ownPath.replace(/\/[^/]*$/, "") : ownPath.replace(/^\/$/, "")));
 
-system("cgroupsPath: absolute from the hierarchies' roots, relative and absent from the runtime's own", (s) => {
+system("cgroupsPath: absolute from the hierarchies' roots, relative and absent from the runtime's default", (s) => {
   const at = (path: string | undefined) =>
     s.write(({ linux }) => {
       linux.cgroupsPath = path as string;
@@ -39,17 +41,17 @@ system("cgroupsPath: absolute from the hierarchies' roots, relative and absent f
   at(`${TAG}-relative/x`);
   assert.deepEqual(
     placesOf(s, "relative"),
-    ownPlaces().map((own) => `${own}/${TAG}-relative/x`),
+    defaultPlaces().map((own) => `${own}/${TAG}-relative/x`),
   );
   at(undefined);
   assert.deepEqual(
     placesOf(s, `${TAG}-absent`),
-    ownPlaces().map((own) => `${own}/${TAG}-absent`),
+    defaultPlaces().map((own) => `${own}/${TAG}-absent`),
   );
   for (const id of ["absolute", "relative", `${TAG}-absent`]) s.fdrunc(["delete", "--force", id]).succeeds();
   // Parents may have been others', so they stay.
   for (const hierarchy of hierarchies)
-    for (const parent of [`${hierarchy.mountPoint}/${TAG}/deep`, `${ownDirectory(hierarchy)}/${TAG}-relative`])
+    for (const parent of [`${hierarchy.mountPoint}/${TAG}/deep`, `${defaultParent(hierarchy)}/${TAG}-relative`])
       if (existsSync(parent)) rmdirSync(parent);
 });
 

@@ -17,9 +17,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { cgroupHierarchies, type Hierarchy, ownDirectory } from "../../src/cgroup/hierarchy.js";
+import { cgroupHierarchies, type Hierarchy } from "../../src/cgroup/hierarchy.js";
+import { cgroupDirectory } from "../../src/cgroup/location.js";
 import { defaultConfig } from "../../src/config/defaults.js";
 import type { Config, Linux, Mount, Process, Root } from "../../src/generated/config.js";
 import { cstring } from "../../src/linux/bytes.js";
@@ -369,12 +370,17 @@ function prepareOnce(): void {
   });
 }
 
+/** The directory below which a hierarchy's cgroups of relative paths go. */
+export const defaultParent = (hierarchy: Hierarchy): string =>
+  dirname(cgroupDirectory(hierarchy, { absolute: false, path: "any" }));
+
 /** The cgroups made by the tests' containers, the innermost first. */
 function cgroups(): string[] {
   return hierarchies.flatMap((hierarchy) => {
     const parent = join(hierarchy.mountPoint, TAG);
-    const beside = entries(ownDirectory(hierarchy)).filter((name) => name.includes(TAG) && name !== TAG);
-    return [...below(parent), ...beside.map((name) => join(ownDirectory(hierarchy), name))];
+    const directory = defaultParent(hierarchy);
+    const others = entries(directory).filter((name) => name.includes(TAG) && name !== TAG);
+    return [...below(parent), ...others.map((name) => join(directory, name))];
   });
 }
 
@@ -396,8 +402,12 @@ export function cgroupOf(controller: string, path = `${TAG}/c`): string {
 /** The names in a directory; none where it does not exist. */
 export const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : []);
 
-/** The mounts of this process, a line each. */
-export const mountInfo = (): string[] => readFileSync("/proc/self/mountinfo", "utf8").trimEnd().split("\n");
+/** The mounts of this process, a line each, without the options of their file systems: others may change those. */
+export const mountInfo = (): string[] =>
+  readFileSync("/proc/self/mountinfo", "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.replace(/( - \S+ \S+) .*/, "$1"));
 
 function children(): number[] {
   return readdirSync("/proc/self/task").flatMap((thread) =>

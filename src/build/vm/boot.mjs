@@ -29,6 +29,8 @@ const CONSOLE_LINES = 60;
 export async function boot(job, seconds, take) {
   const { image, kernel } = await makeRoot();
   const directory = mkdtempSync(join(tmpdir(), "fdrunc-vm-"));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.on("exit", remove);
   try {
     const payload = join(directory, "payload.img");
     makePayload(payload, join(directory, "payload"), job);
@@ -39,9 +41,13 @@ export async function boot(job, seconds, take) {
     if (told === "") throw new Unavailable(cause);
     throw new Error(`${cause}; the end of its console:\n${told.split("\n").slice(-CONSOLE_LINES).join("\n")}`);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
+
+// A signal, too, leaves nothing; the end of this process is QEMU's.
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 /** Makes the file system that the guest mounts on /srv. */
 function makePayload(image, directory, job) {
