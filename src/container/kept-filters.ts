@@ -19,7 +19,12 @@ const MOST = 32;
 /** The filter that an equal profile was compiled to before, if it was kept. */
 export function findFilter(root: string, seccomp: Seccomp): Uint8Array | undefined {
   const origin = originOf(seccomp);
-  const fd = attempt("openat", C.AT_FDCWD, cstring(pathOf(root, origin)), C.O_RDONLY | C.O_NOFOLLOW | C.O_CLOEXEC);
+  const fd = attempt(
+    "openat",
+    C.AT_FDCWD,
+    cstring(pathOf(root, origin)),
+    C.O_RDONLY | C.O_NONBLOCK | C.O_NOFOLLOW | C.O_CLOEXEC,
+  );
   if (fd < 0) return undefined;
   return using(fd, () => {
     const { uid } = fstat(fd);

@@ -171,6 +171,27 @@ ordinary("hooks run in the user's namespaces, or in the container's as its root"
     );
 });
 
+ordinary("namespaces of that user's other container are joined by their paths", (b) => {
+  b.write(({ process }) => {
+    process.args = ["sleep", "1000"];
+  });
+  b.fdrunc(["create", "first"]).succeeds();
+  b.fdrunc(["start", "first"]).succeeds();
+  const { pid } = JSON.parse(b.fdrunc(["state", "first"]).succeeds());
+  const files: Record<string, string> = { user: "user", pid: "pid", ipc: "ipc", uts: "uts" };
+  const out = b.sh("cat /proc/1/cmdline; echo; readlink /proc/self/ns/user", (config) => {
+    config.hostname = "";
+    config.linux.uidMappings = [];
+    config.linux.gidMappings = [];
+    config.linux.namespaces = config.linux.namespaces.map(({ type }) =>
+      type in files ? { type, path: `/proc/${pid}/ns/${files[type]}` } : { type },
+    );
+  });
+  assert.equal(out, `sleep\x001000\0\n${readlinkSync(`/proc/${pid}/ns/user`)}\n`);
+  b.fdrunc(["delete", "--force", "first"]).succeeds();
+  b.s.assertNothingLeft();
+});
+
 ordinary("a terminal", (b, t) => {
   if (!giveIds(b, t)) return;
   b.write((config) => {
