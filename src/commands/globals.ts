@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GlobalOptions } from "../container/options.js";
 import { ffi } from "../ffi/driver.js";
 import { C } from "../linux/constants.js";
@@ -8,7 +8,9 @@ import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
 import { printError } from "./print.js";
 
-type Level = "debug" | "warning" | "error";
+/** How much a message matters, the least first. */
+const LEVELS = ["debug", "warning", "error"] as const;
+type Level = (typeof LEVELS)[number];
 
 /** The options that all commands have. */
 export interface Globals extends GlobalOptions {
@@ -22,8 +24,9 @@ export interface Globals extends GlobalOptions {
 export function defineGlobals(program: Command): void {
   program
     .option("--debug", "log what is of interest for finding faults")
-    .option("--log <file>", "write the log to a file")
+    .addOption(new Option("--log <[file:]path>", "write the log to a file").argParser(parseLog))
     .addOption(new Option("--log-format <format>", "the log's format").choices(["text", "json"]).default("text"))
+    .addOption(new Option("--log-level <level>", "how much a message has to matter").choices(LEVELS))
     .option("--root <directory>", "where the state of containers is kept (a tmpfs, best)")
     .addOption(
       new Option("--rootless <when>", "whether to do without the cgroups that the caller may not make")
@@ -40,9 +43,11 @@ export function defineGlobals(program: Command): void {
 
 /** The values of the options that all commands have. */
 export function globalsOf(program: Command): Globals {
-  const { debug, log, logFormat, root, rootless, systemdCgroup, cgroupManager } = program.opts();
+  const { debug, log, logLevel, logFormat, root, rootless, systemdCgroup, cgroupManager } = program.opts();
+  const least: Level = logLevel ?? (debug ? "debug" : "warning");
+  const isTooSmall = (level: Level) => LEVELS.indexOf(level) < LEVELS.indexOf(least);
   const write = (level: Level, message: string) => {
-    if (log === undefined || (level === "debug" && !debug)) return;
+    if (log === undefined || isTooSmall(level)) return;
     const line = formatLine(logFormat, level, message);
     try {
       using(open(log, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644), (fd) => writeAll(fd, line));
@@ -56,7 +61,7 @@ export function globalsOf(program: Command): Globals {
     log: write,
     warn: (message) => {
       write("warning", message);
-      if (debug || log === undefined) printError(`fdrunc: warning: ${message}\n`);
+      if ((debug || log === undefined) && !isTooSmall("warning")) printError(`fdrunc: warning: ${message}\n`);
     },
     ...(debug && {
       note(message: string) {
@@ -75,6 +80,14 @@ export function globalsOf(program: Command): Globals {
       return cgroupManager;
     },
   };
+}
+
+/** Where the log goes: a file's path, or as crun has it BACKEND:SPEC. */
+function parseLog(text: string): string {
+  const [, backend, path] = /^(file|journald|syslog):(.*)$/s.exec(text) ?? [];
+  if (backend === undefined) return text;
+  if (backend !== "file" || path === "") throw new InvalidArgumentError(`the log goes to files, "file:PATH"`);
+  return path;
 }
 
 /** The lines that containerd, docker and podman take apart, and logrus's text. */

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { kill } from "../container/kill.js";
+import { eachMatching } from "../container/matching.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { signalNumber } from "../linux/signals.js";
@@ -12,9 +13,13 @@ export function defineKill(program: Command): void {
     .argument("<id>", "the name of the container")
     .argument("[signal]", "the signal's name or number", "SIGTERM")
     .option("-a, --all", "send it to all processes of the container")
-    .action((id: string, name: string, { all = false }: { all?: boolean }) => {
+    .option("-r, --regex", "send it to every container whose name the regular expression <id> matches")
+    .action((id: string, name: string, { all = false, regex = false }: { all?: boolean; regex?: boolean }) => {
       const number = signalNumber(name);
       if (number === undefined) throw new Failure(`signal ${quote(name)}`, { cause: "unknown" });
-      kill(globalsOf(program), id, number, all);
+      const globals = globalsOf(program);
+      const act = (one: string) => kill(globals, one, number, all);
+      if (regex) eachMatching(globals, id, act);
+      else act(id);
     });
 }

@@ -1,4 +1,5 @@
 import type { State } from "../generated/state.js";
+import { userName } from "../linux/user-name.js";
 import type { Saved } from "./saved.js";
 import { type Status, statusOf } from "./status.js";
 
@@ -35,6 +36,6 @@ export function fullState(saved: Saved): FullState {
     rootfs,
     created,
     ...(Object.keys(annotations).length > 0 && { annotations }),
-    owner: owner === 0 ? "root" : String(owner),
+    owner: owner === 0 ? "root" : (userName(owner) ?? String(owner)),
   };
 }

@@ -13,11 +13,11 @@ const NUMBERS: Record<string, number> = Object.fromEntries(
 const ALIASES: Record<string, number> = { IOT: 6, CLD: 17, POLL: 29 };
 const [SIGRTMIN, SIGRTMAX] = [34, 64];
 
-/** The number of a signal given as "TERM", "SIGTERM", "sigterm", "15", "RTMIN+3"; undefined where there is none. */
+/** The number of a signal given as "TERM", "SIGTERM", "sigterm", "15", "RTMIN+3", and "0", which only looks; undefined where there is none. */
 export function signalNumber(name: string): number | undefined {
   if (/^\d+$/.test(name)) {
     const number = Number(name);
-    return number >= 1 && number <= SIGRTMAX ? number : undefined;
+    return number <= SIGRTMAX ? number : undefined;
   }
   const plain = name.toUpperCase().replace(/^SIG/, "");
   const realtime = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(plain);

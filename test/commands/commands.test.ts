@@ -24,7 +24,7 @@ function flagsByCommand(): Record<string, string[]> {
 
 /** What callers pass: runc's flags for the commands that there are, and crun's --config. */
 const EXPECTED: Record<string, string> = {
-  "": "--debug --log --log-format --root --rootless --systemd-cgroup --cgroup-manager",
+  "": "--debug --log --log-level --log-format --root --rootless --systemd-cgroup --cgroup-manager",
   checkpoint:
     "--image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --ext-unix-sk " +
     "--shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns " +
@@ -35,10 +35,10 @@ const EXPECTED: Record<string, string> = {
     "--lazy-pages --lsm-profile --lsm-mount-context",
   create: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --no-pivot --pidfd-socket",
   run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
-  delete: "--force",
+  delete: "--force --regex",
   events: "--interval --stats",
   features: "",
-  kill: "--all",
+  kill: "--all --regex",
   list: "--format --quiet",
   pause: "",
   plan: "--format --bundle --config",

@@ -191,7 +191,7 @@ test("signals by name and number", () => {
     ["RTMAX-1", 63],
     ["RTMAX+1", undefined],
     ["RTMIN-1", undefined],
-    ["0", undefined],
+    ["0", 0],
     ["65", undefined],
     ["-9", undefined],
     ["KIL", undefined],
