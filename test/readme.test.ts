@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Command } from "commander";
 import { COMMANDS } from "../src/commands/table.js";
-import { UNSUPPORTED } from "../src/config/unsupported.js";
 import { ROOT } from "./folders.js";
 
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -29,17 +28,6 @@ test("the README's table has every command and every option", () => {
     for (const { long, hidden } of command.options)
       assert.ok(hidden || told.includes(long as string), `${command.name()} ${long}`);
   }
-});
-
-test("the README names every property that is refused", () => {
-  const told = quoted("## What is refused").join(" ");
-  const names = (table: object): string[] =>
-    Object.entries(table).flatMap(([name, entry]) =>
-      typeof entry === "object" ? names(Array.isArray(entry) ? entry[0] : entry) : [name],
-    );
-  // What is refused for some of its values is told by these values.
-  const values: Record<string, string> = { type: "time" };
-  for (const name of names(UNSUPPORTED)) assert.ok(told.includes(values[name] ?? name), name);
 });
 
 test("the source files that the README leads through are there", () => {

@@ -32,11 +32,7 @@ export function withCreateOptions(command: Command): Command {
     .option("-f, --config <file>", "the config's file, instead of the bundle's config.json")
     .option("--console-socket <path>", "the AF_UNIX socket that takes the terminal's controlling end")
     .option("--pid-file <file>", "the file to write the container's process id to")
-    .addOption(
-      new Option("--preserve-fds <count>", "how many descriptors behind standard error to hand to the container")
-        .argParser(parseCount)
-        .default(0),
-    )
+    .addOption(preserveFds())
     .option("--pidfd-socket <path>", "the AF_UNIX socket that takes a descriptor of the container's process")
     .option("--no-pivot", "move the root instead of changing it, for a host that runs from a ramdisk")
     .option("--no-new-keyring", "keep the caller's session keyring")
@@ -65,6 +61,11 @@ export function createOptions(globals: Globals, id: string, flags: CreateFlags, 
     ...(failStep !== undefined && { fault: parseFault(failStep) }),
   };
 }
+
+export const preserveFds = (): Option =>
+  new Option("--preserve-fds <count>", "how many descriptors behind standard error to hand to the container")
+    .argParser(parseCount)
+    .default(0);
 
 function parseCount(text: string): number {
   if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError("not a number of descriptors");

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import { ffi } from "../ffi/driver.js";
 import { Failure } from "../linux/failure.js";
 import { defineGlobals, globalsOf } from "./globals.js";
@@ -23,19 +23,47 @@ for (const define of COMMANDS) define(PROGRAM);
 export function main(): never {
   reserveStandardStreams();
   try {
-    PROGRAM.parse(withTwoDashes(ffi.argv.slice(1)), { from: "user" });
+    PROGRAM.parse(understood(ffi.argv.slice(1)), { from: "user" });
     ffi.exit(0);
   } catch (error) {
     ffi.exit(report(error));
   }
 }
 
-/** The long options of all commands. */
-const LONG = new Set([PROGRAM, ...PROGRAM.commands].flatMap(({ options }) => options.map(({ long }) => long)));
+/** A command's options, and those that all have, by the names that they are called by. */
+const optionsOf = (command: Command | undefined): Map<string | undefined, Option> =>
+  new Map(
+    [...PROGRAM.options, ...(command?.options ?? [])].flatMap((option) => [
+      [option.short, option],
+      [option.long, option],
+    ]),
+  );
 
-/** Callers that know Go's flags write long ones with one dash, too: "-bundle" for "--bundle". */
-const withTwoDashes = (args: readonly string[]): string[] =>
-  args.map((arg) => (/^-[^-]/.test(arg) && LONG.has(`-${arg.replace(/=.*/s, "")}`) ? `-${arg}` : arg));
+/**
+ * The arguments as commander is to see them. Callers that know Go's flags write long ones with one dash, too: "-bundle"
+ * for "--bundle". What follows the id in a command that passes arguments on is no option of ours.
+ */
+function understood(args: readonly string[]): string[] {
+  const read: string[] = [];
+  let command: Command | undefined;
+  let options = optionsOf(command);
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (arg === "--") return [...read, ...args.slice(i)];
+    if (arg.startsWith("-") && arg !== "-") {
+      const name = arg.replace(/=.*/s, "");
+      const long = options.has(`-${name}`) && !options.has(name) ? "-" : "";
+      read.push(long + arg);
+      if (name === arg && options.get(long + name)?.required && i + 1 < args.length) read.push(args[++i]);
+    } else if (command === undefined) {
+      command = PROGRAM.commands.find((one) => one.name() === arg);
+      options = optionsOf(command);
+      read.push(arg);
+    } else if (command.registeredArguments.at(-1)?.variadic) return [...read, ...args.slice(i)];
+    else read.push(arg);
+  }
+  return read;
+}
 
 /** Tells of an error, on standard error and in the log. Returns the exit status. */
 function report(error: unknown): number {

@@ -3,6 +3,7 @@ import { defineCheckpoint } from "./checkpoint.js";
 import { defineCreate } from "./create.js";
 import { defineDelete } from "./delete.js";
 import { defineEvents } from "./events.js";
+import { defineExec } from "./exec.js";
 import { defineFeatures } from "./features.js";
 import { defineKill } from "./kill.js";
 import { defineList } from "./list.js";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   defineCreate,
   defineDelete,
   defineEvents,
+  defineExec,
   defineFeatures,
   defineKill,
   defineList,

@@ -5,7 +5,6 @@ import { quote, readFile } from "../linux/file.js";
 import { member, refused, wrong } from "./explain.js";
 import { JsonError, parseJson } from "./json.js";
 import { resourcesAreInRange, unifiedKeysAreFiles } from "./rules/resources.js";
-import { refuseUnsupported } from "./unsupported.js";
 import { checkRules } from "./validate.js";
 
 /** Reads and checks a config.json. Throws as `parseConfig` does, and SyscallError when the file cannot be read. */
@@ -16,10 +15,7 @@ export const loadConfig = (path: string): Config => parseConfig(path, readFile(p
  * hold them. Throws Failure with the file and a JSON path or a line and column.
  */
 export function parseConfig(path: string, text: string): Config {
-  return parseDocument(path, text, validateConfig, (config) => {
-    checkRules(config);
-    refuseUnsupported(config);
-  });
+  return parseDocument(path, text, validateConfig, checkRules);
 }
 
 /** The resources that `text`, of the file at `path`, holds: linux.resources by itself. Throws as `parseConfig`. */
@@ -31,6 +27,11 @@ export function checkResources(resources: Resources): void {
   resourcesAreInRange({ linux: { resources } });
   unifiedKeysAreFiles({ linux: { resources } });
 }
+
+/** The configuration that `text` holds, which `parseConfig` has accepted before. */
+export const parseChecked = (text: string): Config =>
+  // Only a number of so many digits may be one that JSON.parse takes some from.
+  /\d{16}/.test(text) ? (parseJson(text) as Config) : JSON.parse(text);
 
 /** A JSON document of a type that has a generated validator, checked further by `check`. Throws as `parseConfig`. */
 export function parseDocument<T>(

@@ -1,9 +1,11 @@
 import { SignalPipe } from "../launch/signal-pipe.js";
+import { viewOf } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
 import { EAGAIN, EIO } from "../linux/errno.js";
 import { close, type Fd, read, writeAll } from "../linux/file.js";
 import { exitStatus, openProcess, pollReadable, signal, waitFor } from "../linux/process.js";
-import { SIGWINCH } from "../linux/signals.js";
-import { SyscallError } from "../linux/syscall.js";
+import { SIGCHLD, SIGWINCH } from "../linux/signals.js";
+import { attempt, SyscallError } from "../linux/syscall.js";
 import { copySize, isTerminal, makeRaw } from "../linux/terminal.js";
 
 /** The signals that are meant for the container when they reach the command that runs it. */
@@ -20,7 +22,7 @@ export function attend(pid: number, signals: SignalPipe, terminal: Fd | undefine
     const watched = new Set([process, signals.fd, ...(terminal === undefined ? [] : [0, terminal])]);
     for (;;) {
       const ready = pollReadable([...watched], -1);
-      if (ready.includes(signals.fd)) pass(signals.next(), pid, terminal);
+      if (ready.includes(signals.fd)) take(signals.next(), pid, terminal);
       if (terminal !== undefined) {
         if (ready.includes(0) && !copy(0, terminal)) watched.delete(0);
         if (ready.includes(terminal) && !copy(terminal, 1)) watched.delete(terminal);
@@ -36,10 +38,28 @@ export function attend(pid: number, signals: SignalPipe, terminal: Fd | undefine
   }
 }
 
-function pass(number: number, pid: number, terminal: Fd | undefined): void {
-  if (number === SIGWINCH && terminal !== undefined) copySize(0, terminal);
+function take(number: number, pid: number, terminal: Fd | undefined): void {
+  if (number === SIGCHLD) reapOrphans(pid);
+  else if (number === SIGWINCH && terminal !== undefined) copySize(0, terminal);
   else signal(pid, number);
 }
+
+/** Takes the status of all children that have ended, up to `pid` if that is among them: they were adopted. waitid(2) */
+function reapOrphans(pid: number): void {
+  const info = new Uint8Array(128);
+  const view = viewOf(info);
+  for (;;) {
+    view.setInt32(SI_PID, 0, true);
+    const how = C.WEXITED | C.WNOHANG | C.WNOWAIT | C.__WALL;
+    if (attempt("waitid", C.P_ALL, 0, info, how, null) < 0) return;
+    const ended = view.getInt32(SI_PID, true);
+    if (ended === 0 || ended === pid) return;
+    waitFor(ended);
+  }
+}
+
+/** Where siginfo_t has the process's id. */
+const SI_PID = 12;
 
 /** Passes on what has come. Returns false at the end. */
 function copy(from: Fd, to: Fd): boolean {
@@ -62,4 +82,4 @@ function drain(terminal: Fd): void {
 }
 
 /** Starts to take signals for a container that is about to be made. */
-export const takeSignals = (): SignalPipe => new SignalPipe(FORWARDED);
+export const takeSignals = (): SignalPipe => new SignalPipe([...FORWARDED, SIGCHLD]);

@@ -1,8 +1,9 @@
+import { Cgroup, type CgroupPaths } from "../cgroup/cgroup.js";
 import { cgroupHierarchies, type Hierarchy, isUnified, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
 import type { Config } from "../generated/config.js";
-import type { CgroupFacts } from "../init/facts.js";
-import { exists } from "../linux/file.js";
+import { type CgroupFacts, input } from "../init/facts.js";
+import { close, exists, type Fd } from "../linux/file.js";
 import type { CreateOptions } from "./options.js";
 
 /** Plans the cgroups of a container; none if cgroups are not to be managed. Throws Failure by JSON path. */
@@ -72,4 +73,30 @@ export function shownHierarchies(
         : [{ directory, options: keysOf(hierarchy), path, own: own !== undefined }];
     });
   return { version, hierarchies };
+}
+
+/** The way into cgroups that are there: descriptors, and what the compiler has to know. */
+export interface OpenedCgroups {
+  readonly facts: CgroupFacts;
+  /** Descriptors for a program's slots, by the slots' names. */
+  readonly inputs: Readonly<Record<string, Fd>>;
+  /** The directory of the cgroup v2 to start in. */
+  readonly into?: Fd;
+}
+
+/** Opens the way into a container's cgroups, for a process that is added to it. Throws SyscallError. */
+export function openCgroups(paths: CgroupPaths): OpenedCgroups {
+  const { tasks, into } = new Cgroup(paths).openEntry();
+  const names = tasks.map(({ name }) => name);
+  return {
+    facts: { version: names.length > 0 ? 1 : 2, tasks: names, into: into !== undefined, hierarchies: [] },
+    inputs: Object.fromEntries(tasks.map(({ name, fd }) => [input.tasks(name), fd])),
+    ...(into !== undefined && { into }),
+  };
+}
+
+/** Closes what `openCgroups` has opened. */
+export function closeCgroups({ inputs, into }: OpenedCgroups): void {
+  for (const name in inputs) close(inputs[name]);
+  if (into !== undefined) close(into);
 }

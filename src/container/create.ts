@@ -11,17 +11,18 @@ import { isScheduledByRuntime } from "../init/scheduling.js";
 import { writeIdMaps } from "../launch/id-maps.js";
 import type { Init } from "../launch/init.js";
 import { launch } from "../launch/launch.js";
-import { C } from "../linux/constants.js";
+import type { SignalPipe } from "../launch/signal-pipe.js";
 import { copyUp } from "../linux/copy-up.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, quote, replaceFile, using } from "../linux/file.js";
-import { openProcess, processStatus } from "../linux/process.js";
-import { connectUnix, listenUnix, sendDescriptor } from "../linux/socket.js";
-import { attempt, sys } from "../linux/syscall.js";
+import { close, type Fd, replaceFile } from "../linux/file.js";
+import { processStatus } from "../linux/process.js";
+import { listenUnix } from "../linux/socket.js";
+import { sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
 import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
 import { resctrlRoot } from "../resctrl/resctrl-root.js";
 import { compileSeccomp } from "../seccomp/compile.js";
+import { connectTo, requireConsole, requirePreserved, sendProcess } from "./caller.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { keepFilter } from "./kept-filters.js";
@@ -53,14 +54,14 @@ const WAITING = "accept4";
  * Creates a container (runtime.md, "Create"): everything up to the wait for `start`. The container's directory stays
  * locked. Throws Failure, with nothing left behind.
  *
- * @param meanwhile what else there is to do: it is done while init works
+ * @param takeSignals takes the signals that are meant for the container, while init works: then they end hooks
  */
-export function create(options: CreateOptions, meanwhile?: () => void): Created {
-  const { config, text, bundle, rootfs, facts, cgroups, compiled } = plan(options);
+export function create(options: CreateOptions, takeSignals?: () => SignalPipe | undefined): Created {
+  const { config, text, bundle, rootfs, facts, cgroups, compiled, preserveFds } = plan(options);
   tellOddities(config, facts, options);
   requireRights(config);
-  requireConsole(config, options);
-  requirePreserved(options.preserveFds);
+  requireConsole(config.process, options);
+  requirePreserved(preserveFds);
   requireAgent(config);
   const { intelRdt } = config.linux ?? {};
   const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), options.id, intelRdt);
@@ -77,6 +78,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     directory.saveConfig(text);
     let saved: Saved = {
       ...newRecord(options.id, config, bundle, rootfs, cgroups),
+      newKeyring: options.newKeyring,
       ...(resctrl && { resctrl }),
       rest: restOf(compiled),
     };
@@ -106,7 +108,7 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
       compiled,
       inputs,
       namespaces,
-      preserveFds: options.preserveFds,
+      preserveFds,
       ...(into !== undefined && { cgroup: into }),
     });
     undo.add(() => runStopHooks(saved, options.warn));
@@ -122,9 +124,9 @@ export function create(options: CreateOptions, meanwhile?: () => void): Created 
     if (resctrl) enterResctrlGroup(resctrl, init.pid);
     if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
-    meanwhile?.();
+    const signals = takeSignals?.();
     keepCompiledFilter(options.root, config, facts);
-    const terminal = converse(init, config, saved, () => {
+    const terminal = converse(init, config, saved, signals, () => {
       networks = NetworkPair.open(init.pid);
       networks.moveIn(config, (takeBack) => undo.add(takeBack));
     });
@@ -156,13 +158,6 @@ function tellOddities(config: Config, { permitted }: Facts, { warn, note }: Crea
   for (const path of unknownProperties(config)) note(`${path}: not known to the specification, so passed over`);
 }
 
-/** What is not open yet would be opened by the runtime, for itself: that must not end up in a container. */
-function requirePreserved(count: number): void {
-  for (let fd = 3; fd < 3 + count; fd++)
-    if (attempt("fcntl", fd, C.F_GETFD) < 0)
-      throw new Failure(`--preserve-fds ${count}`, { cause: `descriptor ${fd} is not open` });
-}
-
 /** Who has no rights has them all in a user namespace. */
 function requireRights(config: Config): void {
   if (sys("geteuid") === 0 || hasNamespace(config, "user")) return;
@@ -178,16 +173,14 @@ function keepCompiledFilter(root: string, { linux }: Config, { filter }: Facts):
     keepFilter(root, linux.seccomp, compileSeccomp(linux.seccomp, ffi.arch));
 }
 
-/** A terminal goes to a socket or, in the foreground, to the command itself; a socket needs a terminal. */
-function requireConsole({ process }: Config, { consoleSocket, foreground }: CreateOptions): void {
-  if (process?.terminal && consoleSocket === undefined && !foreground)
-    throw new Failure("process.terminal", { cause: "--console-socket is needed for a container that runs detached" });
-  if (!process?.terminal && consoleSocket !== undefined)
-    throw new Failure("--console-socket", { cause: "process.terminal is not set" });
-}
-
 /** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
-function converse(init: Init, config: Config, saved: Saved, moveDevices: () => void): Fd | undefined {
+function converse(
+  init: Init,
+  config: Config,
+  saved: Saved,
+  signals: SignalPipe | undefined,
+  moveDevices: () => void,
+): Fd | undefined {
   let terminal: Fd | undefined;
   let copyFrom: Fd | undefined;
   for (;;) {
@@ -210,7 +203,7 @@ function converse(init: Init, config: Config, saved: Saved, moveDevices: () => v
         init.go();
         break;
       case "mounted":
-        runCreateHooks(config, saved);
+        runCreateHooks(config, saved, signals);
         init.go();
         break;
       case "terminal":
@@ -236,16 +229,16 @@ function copyContents(from: Fd, to: Fd): void {
 }
 
 /** The hooks between the making of the environment and the change of root. */
-function runCreateHooks(config: Config, saved: Saved): void {
+function runCreateHooks(config: Config, saved: Saved, signals: SignalPipe | undefined): void {
   const { hooks = {} } = config;
   const state = specState(saved, "creating");
   const init = saved.pid;
-  runHooks("prestart", hooks.prestart, { state, init });
-  runHooks("createRuntime", hooks.createRuntime, { state, init });
+  runHooks("prestart", hooks.prestart, { state, init, signals });
+  runHooks("createRuntime", hooks.createRuntime, { state, init, signals });
   if (hooks.createContainer?.length) {
     const inside = specState(saved, "creating", pidInside(saved.pid));
     const join = { pid: saved.pid, types: namespaceTypes(config) };
-    runHooks("createContainer", hooks.createContainer, { state: inside, join, init });
+    runHooks("createContainer", hooks.createContainer, { state: inside, join, init, signals });
   }
 }
 
@@ -257,18 +250,4 @@ function restOf({ launcher, init }: Compiled): Saved["rest"] {
     return { says, from, hint, ...("call" in step && { call: step.call }) };
   });
   return { first: stepCount(launcher) + number, steps: told };
-}
-
-/** Connects to a socket that the caller waits at. */
-function connectTo(flag: string, path: string): Fd {
-  try {
-    return connectUnix(path);
-  } catch (cause) {
-    throw new Failure(`${flag} ${quote(path)}`, { cause });
-  }
-}
-
-/** Hands the caller a descriptor of init's process. */
-function sendProcess(socket: Fd, pid: number): void {
-  using(openProcess(pid), (process) => sendDescriptor(socket, "pidfd", process));
 }

@@ -1,3 +1,4 @@
+import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
 import type { CgroupFacts, Facts } from "../init/facts.js";
 import { cstring } from "../linux/bytes.js";
@@ -22,11 +23,8 @@ export function gatherFacts(
   cgroup: CgroupFacts,
 ): Facts {
   const rootfs = rootOf(config, bundle);
-  const namespaces = config.linux?.namespaces ?? [];
   const privileged = sys("geteuid") === 0;
-  const hasUserNamespace = namespaces.some(({ type }) => type === "user");
-  // Whoever enters a user namespace has all capabilities in it. Without one, an ordinary user sees root's plan.
-  const permitsAll = !privileged || hasUserNamespace;
+  const hasUserNamespace = hasNamespace(config, "user");
   const shares = config.linux?.rootfsPropagation?.endsWith("shared") ?? false;
   return {
     id: options.id,
@@ -37,7 +35,7 @@ export function gatherFacts(
     userNamespace: hasUserNamespace || inUserNamespace(),
     makesMounts: hasUserNamespace && mayMakeMounts(),
     newKeyring: options.newKeyring,
-    permitted: permitsAll ? ALL_CAPABILITIES : permittedCapabilities(),
+    permitted: permittedTo(config),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
     ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
@@ -61,6 +59,13 @@ export function rootOf({ root }: Config, bundle: string): string {
   if (status === undefined) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "no such directory" });
   if (!isDirectory(status)) throw new Failure(`root.path: ${quote(rootfs)}`, { cause: "not a directory" });
   return rootfs;
+}
+
+/** The capabilities that a process of the container may have, a bit each. */
+export function permittedTo(config: Config): bigint {
+  // Whoever enters a user namespace has all capabilities in it. Without one, an ordinary user sees root's plan.
+  const permitsAll = sys("geteuid") !== 0 || hasNamespace(config, "user");
+  return permitsAll ? ALL_CAPABILITIES : permittedCapabilities();
 }
 
 /** The mount points of proc and sysfs, latest first. */

@@ -2,14 +2,17 @@ import { ffi } from "../ffi/driver.js";
 import type { Config, Hook } from "../generated/config.js";
 import type { ExecutableFile } from "../init/compile-spawn.js";
 import { compileInTimeNamespace } from "../init/time-namespace.js";
+import type { SignalPipe } from "../launch/signal-pipe.js";
 import { spawn } from "../launch/spawn.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, open, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
 import { type Ending, openProcess, pollReadable, waitFor } from "../linux/process.js";
+import { SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM } from "../linux/signals.js";
 import { attempt, sys } from "../linux/syscall.js";
 import type { Program } from "../machine/program.js";
+import type { OpenedCgroups } from "./cgroups.js";
 import type { Saved } from "./saved.js";
 import { specState } from "./state.js";
 
@@ -26,6 +29,10 @@ export interface HookSetting {
   readonly confine?: (hook: Hook, from: string) => Program;
   /** Takes the listener of a filter that a confined hook has loaded, and the hook's process id. */
   readonly listen?: (listener: Fd, pid: number) => void;
+  /** The container's cgroups, for a hook that is confined. */
+  readonly cgroups?: OpenedCgroups;
+  /** Signals that were taken from whoever might end this process by them: then they end the hook. */
+  readonly signals?: SignalPipe | undefined;
   /** The process of the container that is being made: a hook is ended when that ends. */
   readonly init?: number;
 }
@@ -37,7 +44,8 @@ export function runHooks(kind: HookKind, hooks: readonly Hook[] = [], setting: H
   });
 }
 
-function runHook(from: string, hook: Hook, { state, join, confine, listen, init }: HookSetting): void {
+function runHook(from: string, hook: Hook, setting: HookSetting): void {
+  const { state, join, confine, listen, cgroups, init, signals } = setting;
   const file: ExecutableFile = { path: hook.path, args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const what = `${from}: ${quote(hook.path)}`;
   const opened: Fd[] = [];
@@ -59,12 +67,20 @@ function runHook(from: string, hook: Hook, { state, join, confine, listen, init 
       streams: { stdin, output },
       ...(listen && { listen }),
       ...(join !== undefined && {
-        join: { process: keep(openProcess(join.pid)), types: join.types, ...(time !== undefined && { time }) },
+        join: {
+          process: keep(openProcess(join.pid)),
+          types: join.types,
+          ...(time !== undefined && { time }),
+          ...(cgroups?.into !== undefined && { cgroup: cgroups.into }),
+        },
       }),
+      ...(cgroups !== undefined && { inputs: cgroups.inputs }),
     });
-    const ending = waitForHook(pid, hook.timeout, init);
+    const ending = waitForHook(pid, hook.timeout, init, signals);
     if (ending === "late") throw new Failure(what, { cause: `not done after ${hook.timeout} s, the hook's timeout` });
     if (ending === "orphaned") throw new Failure(what, { cause: "not done when the container's init was killed" });
+    if ("interrupted" in ending)
+      throw new Failure(what, { cause: `ended, as signal ${ending.interrupted} came to end the command` });
     if ("signal" in ending) throw new Failure(what, { cause: `killed by signal ${ending.signal}${said(output)}` });
     if (ending.status !== 0) throw new Failure(what, { cause: `exit status ${ending.status}${said(output)}` });
   } finally {
@@ -74,17 +90,39 @@ function runHook(from: string, hook: Hook, { state, join, confine, listen, init 
 
 const memoryFile = (name: string): Fd => sys("memfd_create", cstring(`fdrunc-hook-${name}`), C.MFD_CLOEXEC);
 
-/** Waits for a hook. One that takes longer than its timeout, in seconds, or than init lives, is killed with its group. */
-function waitForHook(pid: number, timeout: number | undefined, init: number | undefined): Ending | "late" | "orphaned" {
-  const watched = [openProcess(pid), ...(init === undefined ? [] : [openProcess(init)])];
-  try {
-    const ready = pollReadable(watched, timeout === undefined ? -1 : timeout * 1000);
-    if (ready.includes(watched[0])) return waitFor(pid);
-    attempt("kill", -pid, 9);
+/** The signals that end a command that waits for a hook, as they would if nobody had taken them. */
+const ENDING: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/**
+ * Waits for a hook. One that takes longer than its timeout, in seconds, or than init lives, or whose caller is to end,
+ * is killed with its group.
+ */
+function waitForHook(
+  pid: number,
+  timeout: number | undefined,
+  init: number | undefined,
+  signals: SignalPipe | undefined,
+): Ending | "late" | "orphaned" | { readonly interrupted: number } {
+  const end = timeout === undefined ? undefined : Date.now() + timeout * 1000;
+  const opened = [openProcess(pid), ...(init === undefined ? [] : [openProcess(init)])];
+  const watched = signals === undefined ? opened : [...opened, signals.fd];
+  const kill = () => {
+    attempt("kill", -pid, SIGKILL);
     waitFor(pid);
-    return ready.length === 0 ? "late" : "orphaned";
+  };
+  try {
+    for (;;) {
+      const ready = pollReadable(watched, end === undefined ? -1 : Math.max(end - Date.now(), 0));
+      if (ready.includes(opened[0])) return waitFor(pid);
+      const number = signals !== undefined && ready.includes(signals.fd) ? signals.next() : undefined;
+      // What else came, a resized terminal for one, is nothing to a container that does not run yet.
+      if (ready.length > 0 && !ready.includes(opened[1]) && !ENDING.includes(number ?? 0)) continue;
+      kill();
+      if (number !== undefined && ENDING.includes(number)) return { interrupted: number };
+      return ready.length === 0 ? "late" : "orphaned";
+    }
   } finally {
-    for (const fd of watched) close(fd);
+    for (const fd of opened) close(fd);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Facts } from "../init/facts.js";
 import { withFault } from "../init/fault.js";
 import { readFile } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
+import { countListenFds } from "./caller.js";
 import { cgroupFacts, planCgroups } from "./cgroups.js";
 import { gatherFacts } from "./facts.js";
 import type { CreateOptions } from "./options.js";
@@ -27,6 +28,8 @@ export interface Plan extends Bundle {
   readonly facts: Facts;
   readonly cgroups: CgroupPlan | undefined;
   readonly compiled: Compiled;
+  /** How many descriptors behind the standard three the container keeps. */
+  readonly preserveFds: number;
 }
 
 /** Reads a bundle's config. Throws Failure. */
@@ -43,13 +46,25 @@ export function plan(options: CreateOptions): Plan {
   const { config, bundle } = read;
   requireSecurityModules(config);
   const cgroups = planCgroups(config, options);
-  const facts = gatherFacts(config, options, bundle, cgroupFacts(config, cgroups));
-  const compiled = compile(config, facts);
+  const listening = countListenFds();
+  const preserveFds = options.preserveFds + listening;
+  const facts = gatherFacts(config, { ...options, preserveFds }, bundle, cgroupFacts(config, cgroups));
+  const compiled = compile(listening > 0 ? withSockets(config, listening) : config, facts);
   return {
     ...read,
     rootfs: facts.rootfs,
     facts,
     cgroups,
     compiled: options.fault === undefined ? compiled : withFault(compiled, options.fault),
+    preserveFds,
   };
 }
+
+/** Tells the container's process of the sockets that it is handed: it is to be the first of its namespace. */
+const withSockets = (config: Config, count: number): Config =>
+  config.process === undefined
+    ? config
+    : {
+        ...config,
+        process: { ...config.process, env: [...(config.process.env ?? []), `LISTEN_FDS=${count}`, "LISTEN_PID=1"] },
+      };

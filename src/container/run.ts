@@ -30,11 +30,12 @@ export function run(options: RunOptions): number {
   let signals: SignalPipe | undefined;
   const { saved, directory, terminal } = create(options, () => {
     if (options.foreground) signals = takeSignals();
+    return signals;
   });
   // Before anything runs that may ask for it.
   if (terminal !== undefined) copySize(0, terminal);
   try {
-    startCreated(directory, saved, options.warn);
+    startCreated(directory, saved, options.warn, signals);
   } catch (error) {
     destroy(directory, saved, options.warn);
     throw error;

@@ -27,6 +27,8 @@ export interface Saved {
   readonly ready: boolean;
   /** Whether its processes are in a process id namespace of their own, which ends with init. */
   readonly ownProcesses: boolean;
+  /** Whether its processes get a session keyring of their own. */
+  readonly newKeyring: boolean;
   /** Whether there is a program to start. */
   readonly hasProcess: boolean;
   readonly cgroup: CgroupPaths;
@@ -59,6 +61,7 @@ export const newRecord = (
   hooks: config.hooks ?? {},
   ready: false,
   ownProcesses: makesNamespace(config, "pid"),
+  newKeyring: true,
   hasProcess: config.process !== undefined,
   cgroup: cgroups?.cgroup.paths ?? {},
   checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,

@@ -2,12 +2,14 @@ import { parseConfig } from "../config/load.js";
 import type { Config } from "../generated/config.js";
 import { compileConfinedHook } from "../init/compile.js";
 import { Init } from "../launch/init.js";
+import type { SignalPipe } from "../launch/signal-pipe.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { type Fd, quote, readFile, unlink, using } from "../linux/file.js";
 import { waitReadable } from "../linux/process.js";
 import { connectIn } from "../linux/socket.js";
 import { SyscallError } from "../linux/syscall.js";
+import { closeCgroups, openCgroups } from "./cgroups.js";
 import { destroy } from "./destroy.js";
 import { gatherFacts } from "./facts.js";
 import { namespaceTypes, pidInside, runHooks } from "./hooks.js";
@@ -44,7 +46,12 @@ const WHY: Record<Status, string> = {
  * Lets a created container's init go on, and waits until it has executed the user's program or has told why it could
  * not. A hook that fails ends the container (config.md, "POSIX-platform Hooks"). Throws Failure.
  */
-export function startCreated(directory: StateDirectory, saved: Saved, warn: (message: string) => void): void {
+export function startCreated(
+  directory: StateDirectory,
+  saved: Saved,
+  warn: (message: string) => void,
+  signals?: SignalPipe,
+): void {
   if (!saved.hasProcess)
     throw new Failure(`cannot start container ${quote(saved.id)}`, { cause: "its config has no process" });
   const { first, steps } = saved.rest;
@@ -60,12 +67,12 @@ export function startCreated(directory: StateDirectory, saved: Saved, warn: (mes
   try {
     for (let said = init.next(); said !== undefined; said = init.next()) {
       const { message, fd } = said;
-      if (message === "starting") orEnd(() => runStartHooks(directory, saved));
+      if (message === "starting") orEnd(() => runStartHooks(directory, saved, signals));
       else if (fd !== undefined) using(fd, (listener) => orEnd(() => passOn(directory, saved, listener)));
       init.go();
     }
     unlink(START_SOCKET, directory.fd);
-    orEnd(() => runHooks("poststart", saved.hooks.poststart, { state: specState(saved, "running") }));
+    orEnd(() => runHooks("poststart", saved.hooks.poststart, { state: specState(saved, "running"), signals }));
   } catch (error) {
     // Init tells why it fails, and then ends: whoever is told of the one finds the other.
     withProcess(saved, (process) => waitReadable(process, PATIENCE));
@@ -87,24 +94,26 @@ function passOn(directory: StateDirectory, saved: Saved, listener: Fd): void {
   if (agent !== undefined) passListener(agent, listener, saved.pid, specState(saved, "creating"));
 }
 
-/** The startContainer hooks run as the container's own process would, in its namespaces. */
-function runStartHooks(directory: StateDirectory, saved: Saved): void {
+/** The startContainer hooks run as the container's own process would, in its namespaces and cgroups. */
+function runStartHooks(directory: StateDirectory, saved: Saved, signals: SignalPipe | undefined): void {
   const config = configOf(directory);
-  const cgroup = { version: 2, tasks: [], into: false, hierarchies: [] } as const;
-  const facts = gatherFacts(
-    config,
-    { root: directory.root, id: saved.id, preserveFds: 0, newKeyring: false, pivot: true },
-    saved.bundle,
-    cgroup,
-  );
   const agent = seccompAgent(config);
-  runHooks("startContainer", config.hooks?.startContainer, {
-    state: specState(saved, "created", pidInside(saved.pid)),
-    join: { pid: saved.pid, types: namespaceTypes(config) },
-    confine: (hook, from) => compileConfinedHook(config, hook, from, facts),
-    ...(agent && { listen: (listener, pid) => passListener(agent, listener, pid, specState(saved, "creating")) }),
-    init: saved.pid,
-  });
+  const cgroups = openCgroups(saved.cgroup);
+  try {
+    const options = { root: directory.root, id: saved.id, preserveFds: 0, newKeyring: false, pivot: true };
+    const facts = gatherFacts(config, options, saved.bundle, cgroups.facts);
+    runHooks("startContainer", config.hooks?.startContainer, {
+      state: specState(saved, "created", pidInside(saved.pid)),
+      join: { pid: saved.pid, types: namespaceTypes(config) },
+      confine: (hook, from) => compileConfinedHook(config, hook, from, facts),
+      ...(agent && { listen: (listener, pid) => passListener(agent, listener, pid, specState(saved, "creating")) }),
+      cgroups,
+      init: saved.pid,
+      signals,
+    });
+  } finally {
+    closeCgroups(cgroups);
+  }
 }
 
 /** How long an init that has failed may take to end, in milliseconds. */

@@ -1,8 +1,8 @@
 import type { Config, Namespace } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
-import { Builder, flags, slot, text } from "./builder.js";
+import { Builder, flags, slot } from "./builder.js";
 import { clone } from "./clone.js";
-import { becomeRoot, NAMESPACE_FLAGS } from "./compile-spawn.js";
+import { becomeRoot, executeProgram, NAMESPACE_FLAGS, startBetween } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
 import { wait } from "./message.js";
 
@@ -14,6 +14,13 @@ const limitsMemory = ({ linux }: Config): boolean =>
   linux?.resources?.memory?.limit !== undefined || linux?.resources?.unified?.["memory.max"] !== undefined;
 
 const typesOf = (namespaces: readonly Namespace[]): string => namespaces.map(({ type }) => type).join(", ");
+
+/**
+ * Whether all namespaces given by path are joined before init is made: once in a user namespace that is not the host's,
+ * it could not join what belongs to the host.
+ */
+export const joinsFromOutside = ({ linux }: Config): boolean =>
+  linux?.namespaces?.some(({ path }) => path) === true && linux.namespaces.some(({ type }) => type === "user");
 
 /**
  * The launcher: the program that starts a container's init, run inside the runtime's own process. The new process
@@ -30,20 +37,16 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   const created = namespaces.filter(({ type, path }) => !path && CREATED.has(type));
   const joined = namespaces.filter(({ path }) => path);
   const joinsUser = joined.some(({ type }) => type === "user");
-  const between = joinsUser || joined.some(({ type }) => type === "pid");
   const createsUser = created.some(({ type }) => type === "user");
+  const joinsAll = joinsFromOutside(config);
+  const between = joinsAll || joined.some(({ type }) => type === "pid");
   const end = b.label();
 
   if (between) {
-    const child = b.label();
     b.about("start a process to join namespaces with");
-    clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
-    b.bind(child);
-    // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
-    b.about("keep others from tracing init");
-    b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
+    startBetween(b, end);
     const user = joined.filter(({ type }) => type === "user");
-    const others = joined.filter(({ type }) => type === "pid" || (joinsUser && type !== "user" && type !== "time"));
+    const others = joined.filter(({ type }) => type === "pid" || (joinsAll && type !== "user" && type !== "time"));
     for (const { type, path } of privileged ? [...others, ...user] : [...user, ...others]) {
       const index = namespaces.findIndex((namespace) => namespace.type === type);
       b.about(`join the ${type} namespace of ${JSON.stringify(path)}`, `linux.namespaces[${index}].path`);
@@ -85,14 +88,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     becomeRoot(b);
   }
   b.about("execute init's program");
-  b.slot("program");
-  b.call("execveat", [
-    slot("program"),
-    text(""),
-    { strings: ["fdrunc-init"] },
-    { strings: [] },
-    flags("AT_EMPTY_PATH"),
-  ]);
+  executeProgram(b, "fdrunc-init");
   b.bind(end);
   return b.finish();
 }

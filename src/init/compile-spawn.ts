@@ -1,4 +1,4 @@
-import type { Program } from "../machine/program.js";
+import type { Label, Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { clone } from "./clone.js";
 
@@ -28,6 +28,57 @@ export function becomeRoot(b: Builder): void {
   b.call("setresuid", [0, 0, 0]);
 }
 
+/**
+ * Compiles the process between: it joins what the process that is to be made could not join itself, or would be seen
+ * in, and then makes that one as its sibling. The steps that follow are its own; its maker goes on at `end`.
+ */
+export function startBetween(b: Builder, end: Label): void {
+  const child = b.label();
+  clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
+  b.bind(child);
+  // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
+  b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
+}
+
+/** What a process that is added to a container enters. */
+export interface Entry {
+  /** The config names of the namespaces to join: those of the process whose descriptor is slot `process`. */
+  readonly joined: readonly string[];
+  /** Whether to start in the cgroup v2 whose descriptor is slot `cgroup`. */
+  readonly into: boolean;
+}
+
+/**
+ * Compiles the start of a process inside a container, by a process between that has just been started: the steps that
+ * follow are the new process's. `more` are further flags of clone(2).
+ */
+export function startInside(b: Builder, { joined, into }: Entry, more: readonly string[] = []): void {
+  // In another cgroup namespace the cgroup to start in might not be there: the process joins that one itself.
+  const isLate = (type: string) => into && type === "cgroup";
+  join(
+    b,
+    joined.filter((type) => !isLate(type)),
+  );
+  const child = b.label();
+  const process = { name: "child", flags: more, pidAddress: "pid-address", sibling: true, child };
+  clone(b, into ? { ...process, cgroup: "cgroup" } : process);
+  b.call("exit_group", [0]);
+  b.bind(child);
+  join(b, joined.filter(isLate));
+}
+
+function join(b: Builder, types: readonly string[]): void {
+  if (types.length === 0) return;
+  b.slot("process");
+  b.call("setns", [slot("process"), flags(...types.map((type) => NAMESPACE_FLAGS[type]))]);
+}
+
+/** Compiles the execution of the compiled program whose descriptor is slot `program`; `name` is its name for itself. */
+export function executeProgram(b: Builder, name: string): void {
+  b.slot("program");
+  b.call("execveat", [slot("program"), text(""), { strings: [name] }, { strings: [] }, flags("AT_EMPTY_PATH")]);
+}
+
 /** A program beside the container's own, in messages: what it is, and the JSON path that it stems from. */
 export interface Named {
   readonly what: string;
@@ -40,38 +91,27 @@ export interface Named {
  * the runtime's; it leads a process group of its own.
  *
  * @param executable the file, or the compiled program whose descriptor is slot `program`
- * @param joined the config names of the namespaces to join: those of the process whose descriptor is slot `process`
+ * @param entry what it enters; absent: it stays with the runtime
  */
 export function compileSpawn(
   { what, from }: Named,
   executable: ExecutableFile | "program",
-  joined: readonly string[],
+  entry: Entry | undefined,
   streams: "its own" | "the runtime's",
 ): Program {
   const b = new Builder();
   const end = b.label();
-  const inside = joined.length > 0;
   b.about(`start ${what}`, from);
-  if (inside) {
-    // A process id namespace takes in children only: a process between joins, and makes the program as its sibling.
+  if (entry === undefined) {
     const child = b.label();
-    clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
+    clone(b, { name: "child", flags: ["CLONE_VFORK"], pidAddress: "pid-address", child, end });
     b.bind(child);
-    // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
-    b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
-    b.slot("process");
-    b.call("setns", [slot("process"), flags(...joined.map((type) => NAMESPACE_FLAGS[type]))]);
+  } else {
+    startBetween(b, end);
+    startInside(b, entry, ["CLONE_VFORK"]);
   }
-  const child = b.label();
-  const process = { name: "child", flags: ["CLONE_VFORK"], pidAddress: "pid-address", child };
-  if (inside) {
-    clone(b, { ...process, sibling: true });
-    b.call("exit_group", [0]);
-  } else clone(b, { ...process, end });
-  b.bind(child);
-  if (joined.includes("user")) becomeRoot(b);
+  if (entry?.joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);
-  b.slot("program");
   if (streams === "its own") {
     for (const name of ["stdin", "output"]) b.slot(name);
     b.call("dup3", [slot("stdin"), 0, 0]);
@@ -79,8 +119,7 @@ export function compileSpawn(
     b.call("dup3", [slot("output"), 2, 0]);
   }
   b.about(`exec ${what}`, from);
-  if (executable === "program")
-    b.call("execveat", [slot("program"), text(""), { strings: [] }, { strings: [] }, flags("AT_EMPTY_PATH")]);
+  if (executable === "program") executeProgram(b, "fdrunc-hook");
   else {
     b.call("close_range", [3, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
     b.call("execve", [text(executable.path), { strings: executable.args }, { strings: executable.env }]);

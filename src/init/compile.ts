@@ -7,7 +7,7 @@ import type { Program } from "../machine/program.js";
 import { compileSeccomp, filterFlags } from "../seccomp/compile.js";
 import { FLAGS } from "../seccomp/vocabulary.js";
 import { Builder, flags, slot, text } from "./builder.js";
-import { compileLauncher } from "./compile-launcher.js";
+import { compileLauncher, joinsFromOutside } from "./compile-launcher.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
 import { compileIdentity } from "./identity.js";
@@ -64,11 +64,13 @@ function compileInit(config: Config, facts: Facts): Program {
 
 /**
  * Compiles a hook that is executed from the container's own files: confined as the container's process is, since what
- * lies there is not to be trusted more. It starts in the container's namespaces. `from` is the hook's JSON path.
+ * lies there is not to be trusted more. It starts in the container's namespaces and cgroup v2. `from` is the hook's
+ * JSON path.
  */
 export function compileConfinedHook(config: Config, hook: Hook, from: string, facts: Facts): Program {
   const b = new Builder();
   b.part(closeStrangers, facts.preserveFds);
+  enterCgroups(b, facts);
   if (hasNamespace(config, "time")) compileTimeEntry(b, { what: quote(hook.path), from });
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   if (isLabelled(process)) openProcfs(b);
@@ -86,7 +88,7 @@ function needsManyDescriptors({ mounts = [], linux = {} }: Config): boolean {
 }
 
 /** From here on nothing of the runtime's is open in what is executed next, whatever is opened by mistake. */
-function closeStrangers(b: Builder, preserveFds: number): void {
+export function closeStrangers(b: Builder, preserveFds: number): void {
   b.about("mark all but the standard streams to be closed on exec");
   b.call("close_range", [3 + preserveFds, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
   b.about("block no signals");
@@ -99,7 +101,7 @@ function closeStrangers(b: Builder, preserveFds: number): void {
 }
 
 /** A thread that moves itself need not wait for all others of the system to come to rest, as a moved one does. */
-function enterCgroups(b: Builder, { cgroup }: Facts): void {
+export function enterCgroups(b: Builder, { cgroup }: Facts): void {
   for (const name of cgroup.tasks) b.part(enterCgroup, name, "linux.cgroupsPath");
 }
 
@@ -123,8 +125,7 @@ const JOINED: Record<string, string> = {
 /** Joins namespaces given by path, and makes those that cannot be made when the process is. */
 function joinNamespaces(b: Builder, config: Config): void {
   const namespaces = config.linux?.namespaces ?? [];
-  // Once in another's user namespace, this process could not join what belongs to the host: the launcher did it all.
-  const joined = namespaces.some(({ type, path }) => type === "user" && path);
+  const joined = joinsFromOutside(config);
   namespaces.forEach(({ type, path }, i) => {
     if (!path || joined || !(type in JOINED)) return;
     b.about(`join the ${type} namespace of ${JSON.stringify(path)}`, `linux.namespaces[${i}].path`);
@@ -147,7 +148,7 @@ function waitForDevices(b: Builder, { linux = {} }: Config): void {
   wait(b);
 }
 
-function startSession(b: Builder, { newKeyring, id }: Facts): void {
+export function startSession(b: Builder, { newKeyring, id }: Facts): void {
   b.about("start a session");
   b.call("setsid", []);
   if (!newKeyring) return;
@@ -193,7 +194,7 @@ export function compileTreatment(b: Builder, config: Config, process: Process, f
 }
 
 /** As late as can be: after this only what the filter allows. */
-function confine(b: Builder, config: Config, process: Process, facts: Facts, dropLast: () => void): void {
+export function confine(b: Builder, config: Config, process: Process, facts: Facts, dropLast: () => void): void {
   compileLabels(b, process);
   if (process.noNewPrivileges) {
     b.about("keep the process from gaining privileges", "process.noNewPrivileges");

@@ -1,7 +1,6 @@
 import { LARGEST_NODE } from "../config/rules/memory-policy.js";
 import type { MemoryPolicy } from "../generated/config.js";
-import { words } from "../linux/bytes.js";
-import { parseNumberList } from "../linux/number-list.js";
+import { maskOf, parseNumberList } from "../linux/number-list.js";
 import { type Builder, flags } from "./builder.js";
 
 /** Compiles the NUMA memory policy, which the user's program inherits. set_mempolicy(2) */
@@ -16,10 +15,8 @@ export function compileMemoryPolicy(
     b.call("set_mempolicy", [flags(mode, ...names), 0, 0]);
     return;
   }
-  const bits = parseNumberList(nodes, LARGEST_NODE + 1) ?? 0n;
-  const mask: bigint[] = [];
-  for (let rest = bits; rest > 0n; rest >>= 64n) mask.push(BigInt.asUintN(64, rest));
+  const mask = maskOf(parseNumberList(nodes, LARGEST_NODE + 1) ?? 0n);
   // The kernel takes one bit less than it is told of.
-  const count = mask.length * 64 + 1;
-  b.call("set_mempolicy", [flags(mode, ...names), { bytes: words(...mask), shown: nodes }, count]);
+  const count = mask.length * 8 + 1;
+  b.call("set_mempolicy", [flags(mode, ...names), { bytes: mask, shown: nodes }, count]);
 }

@@ -8,17 +8,20 @@ type ConsoleSize = NonNullable<Process["consoleSize"]>;
 
 /**
  * Compiles the terminal: a pair of the container's own devpts; its controlling end goes to the socket in slot
- * `console`, the other becomes standard input, output and error, and /dev/console.
+ * `console`, the other becomes standard input, output and error, and init's also /dev/console.
  */
-export function compileTerminal(b: Builder, config: Config): void {
+export function compileTerminal(b: Builder, config: Config, isInits = true): void {
   const { terminal, consoleSize, user } = config.process ?? {};
-  if (terminal) b.part(makeTerminal, { consoleSize, uid: user?.uid ?? 0 });
+  if (terminal) b.part(makeTerminal, { consoleSize, uid: user?.uid ?? 0, isInits });
 }
 
-function makeTerminal(
-  b: Builder,
-  { consoleSize, uid }: { readonly consoleSize: ConsoleSize | undefined; readonly uid: number },
-): void {
+interface Wanted {
+  readonly consoleSize: ConsoleSize | undefined;
+  readonly uid: number;
+  readonly isInits: boolean;
+}
+
+function makeTerminal(b: Builder, { consoleSize, uid, isInits }: Wanted): void {
   b.about("open a terminal", "process.terminal", 'is a devpts mounted on "/dev/pts"?');
   b.call("openat2", inRoot("/dev/pts/ptmx", "O_RDWR|O_NOCTTY", "RESOLVE_NO_SYMLINKS"), { into: "terminal" });
   b.call("ioctl", [slot("terminal"), flags("TIOCSPTLCK"), { bytes: new Uint8Array(4), shown: "unlock" }]);
@@ -36,14 +39,7 @@ function makeTerminal(
     b.about("give the terminal to the user", "process.user.uid");
     b.call("fchown", [slot("peer"), uid, -1]);
   }
-  b.about('bind the terminal on "/dev/console"');
-  b.call("openat2", inRoot("/dev", "O_PATH|O_DIRECTORY"), { into: "directory" });
-  b.call("mknodat", [slot("directory"), text("console"), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
-  const how = openHow("O_PATH|O_NOFOLLOW|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS");
-  b.call("openat2", [slot("directory"), text("console"), ...how], { into: "target" });
-  cloneTree(b, "peer", "mount");
-  attach(b, "mount", "target");
-  for (const used of ["mount", "target", "directory"]) b.done(used);
+  if (isInits) bindConsole(b);
   b.about("send the terminal", "process.terminal");
   b.slot(input.console);
   sendDescriptor(b, "terminal", "terminal", input.console);
@@ -52,4 +48,15 @@ function makeTerminal(
   b.call("ioctl", [slot("peer"), flags("TIOCSCTTY"), 0]);
   for (const stream of [0, 1, 2]) b.call("dup3", [slot("peer"), stream, 0]);
   b.done("peer");
+}
+
+function bindConsole(b: Builder): void {
+  b.about('bind the terminal on "/dev/console"');
+  b.call("openat2", inRoot("/dev", "O_PATH|O_DIRECTORY"), { into: "directory" });
+  b.call("mknodat", [slot("directory"), text("console"), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
+  const how = openHow("O_PATH|O_NOFOLLOW|O_CLOEXEC", "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS");
+  b.call("openat2", [slot("directory"), text("console"), ...how], { into: "target" });
+  cloneTree(b, "peer", "mount");
+  attach(b, "mount", "target");
+  for (const used of ["mount", "target", "directory"]) b.done(used);
 }

@@ -17,8 +17,11 @@ export interface ToldStep {
   readonly call?: string;
 }
 
-/** A started init: its process, and the conversation with its program. */
+/** A started init, or a process that is added to a container: its process, and the conversation with its program. */
 export class Init {
+  /** Whether its status was taken: from then on its id may be another process's. */
+  private reaped = false;
+
   constructor(
     /** As this process sees it; 0 if it was never made. */
     readonly pid: number,
@@ -50,7 +53,7 @@ export class Init {
 
   /** Ends init, if it has not ended, and takes its status. */
   kill(): void {
-    if (this.pid > 0) {
+    if (this.pid > 0 && !this.reaped) {
       attempt("kill", this.pid, 9);
       attempt("wait4", this.pid, 0, C.__WALL, 0);
     }
@@ -61,13 +64,14 @@ export class Init {
     close(this.socket);
   }
 
-  /** What has become of an init that said nothing and closed its end: a sentence. */
+  /** What has become of one that said nothing and closed its end: a sentence. */
   fate(): string {
     const status = new Int32Array(1);
     const ended = attempt("wait4", this.pid, new Uint8Array(status.buffer), C.__WALL | C.WNOHANG, 0);
-    if (ended !== this.pid) return "init closed its connection";
+    if (ended !== this.pid) return "it closed its connection";
+    this.reaped = true;
     const signal = status[0] & 0x7f;
-    return signal === 0 ? `init exited with status ${status[0] >> 8}` : `init was killed by signal ${signal}`;
+    return signal === 0 ? `it exited with status ${status[0] >> 8}` : `it was killed by signal ${signal}`;
   }
 }
 

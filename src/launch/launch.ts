@@ -14,9 +14,11 @@ import { createExecutable } from "./executable.js";
 import { Init, stepFailure } from "./init.js";
 import { placeProgram } from "./native.js";
 
-/** What init is started with. */
+/** What init, or a process that is added to a container, is started with. */
 export interface Launch {
   readonly compiled: Compiled;
+  /** The init of the container that the process is added to. */
+  readonly process?: Fd;
   /** Descriptors for the program's slots, by the slots' names. Without one, a terminal comes as a message. */
   readonly inputs: Readonly<Record<string, Fd>>;
   /** Namespaces to join, by type: open descriptors. */
@@ -27,10 +29,10 @@ export interface Launch {
 }
 
 /**
- * Starts a container's init, which waits for `Init.go` before it executes its program. What goes wrong in it is read
+ * Starts a container's init, or a process that is added to it, which waits for `Init.go` before it executes its program. What goes wrong in it is read
  * from the result. Throws Failure where not even a process could be started.
  */
-export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: Launch): Init {
+export function launch({ compiled, process, inputs, namespaces, cgroup, preserveFds }: Launch): Init {
   const { launcher, init: program } = compiled;
   const lowest = 3 + preserveFds;
   const given: Fd[] = [];
@@ -62,6 +64,7 @@ export function launch({ compiled, inputs, namespaces, cgroup, preserveFds }: La
     const pid = new Uint8Array(8);
     launcherSlots["pid-address"] = ffi.addressOf(pid);
     if (cgroup !== undefined) launcherSlots.cgroup = cgroup;
+    if (process !== undefined && usesMemory(launcher, "process")) launcherSlots.process = process;
     const start = placeProgram(launcher, launcherSlots);
     const started = ignoringNone(() => ffi.call(start));
     if (started < 0) throw stepFailure(stepOf([launcher], 1), -started, 1);

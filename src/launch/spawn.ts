@@ -25,19 +25,26 @@ export interface Spawn extends Named {
   readonly listen?: (listener: Fd, pid: number) => void;
   /**
    * The process whose namespaces to join, and which, by config name; a time namespace as a descriptor, which only a
-   * compiled program can join.
+   * compiled program can join; the directory of the cgroup v2 to start in.
    */
-  readonly join?: { readonly process: Fd; readonly types: readonly string[]; readonly time?: Fd };
+  readonly join?: {
+    readonly process: Fd;
+    readonly types: readonly string[];
+    readonly time?: Fd;
+    readonly cgroup?: Fd;
+  };
+  /** Descriptors for the compiled program's slots, by the slots' names. */
+  readonly inputs?: Readonly<Record<string, Fd>>;
 }
 
 /** Starts a program as a child of this process. Returns its process id. Throws Failure where it cannot be executed. */
-export function spawn({ executable, streams, listen, join, ...named }: Spawn): number {
+export function spawn({ executable, streams, listen, join, inputs = {}, ...named }: Spawn): number {
   const compiled = "parts" in executable ? executable : undefined;
   const joined = join?.types.filter((type) => type !== "time") ?? [];
   const launcher = compileSpawn(
     named,
     "parts" in executable ? "program" : executable,
-    joined,
+    join && { joined, into: join.cgroup !== undefined },
     streams === undefined ? "the runtime's" : "its own",
   );
   const programs = compiled === undefined ? [launcher] : [launcher, compiled];
@@ -47,7 +54,8 @@ export function spawn({ executable, streams, listen, join, ...named }: Spawn): n
   try {
     const slots: Record<string, number> = { report: theirs, context: -1, ...streams };
     slots["pid-address"] = ffi.addressOf(pid);
-    if (join !== undefined) slots.process = join.process;
+    if (join !== undefined && joined.length > 0) slots.process = join.process;
+    if (join?.cgroup !== undefined) slots.cgroup = join.cgroup;
     const start = placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) });
     started = ignoringNone(() => ffi.call(start));
   } finally {
@@ -85,7 +93,7 @@ export function spawn({ executable, streams, listen, join, ...named }: Spawn): n
 
   /** The compiled program's file; its report goes where the launcher's goes. */
   function prepare(program: Program): { program: Fd } {
-    const slots: Record<string, Fd> = { sync: theirs, report: theirs, context: -1 };
+    const slots: Record<string, Fd> = { ...inputs, sync: theirs, report: theirs, context: -1 };
     if (join?.time !== undefined) slots[input.namespace("time")] = join.time;
     for (const name of Object.keys(slots)) attempt("fcntl", slots[name], C.F_SETFD, 0);
     const content = elf(program, ffi.arch, slots, stepCount(launcher) + 1);

@@ -230,6 +230,7 @@ const TABLE = {
   IN_NONBLOCK: 0x800,
   IN_MODIFY: 2,
   // wait(2)
+  P_ALL: 0,
   P_PID: 1,
   P_PIDFD: 3,
   WNOHANG: 1,

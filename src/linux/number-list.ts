@@ -1,3 +1,5 @@
+import { words } from "./bytes.js";
+
 /**
  * The bits that a list such as "0-3,7" names, the format of cpuset(7). Undefined where it is none, or names a number
  * that is not below `limit`.
@@ -11,4 +13,11 @@ export function parseNumberList(list: string, limit: number): bigint | undefined
     bits |= ((1n << BigInt(to - from + 1)) - 1n) << BigInt(from);
   }
   return bits;
+}
+
+/** Bits as a mask of 64-bit words, the lowest first, as the kernel takes CPUs and memory nodes. */
+export function maskOf(bits: bigint): Uint8Array {
+  const mask: bigint[] = [];
+  for (let rest = bits; rest > 0n; rest >>= 64n) mask.push(BigInt.asUintN(64, rest));
+  return words(...mask);
 }

@@ -46,4 +46,4 @@ export function ignoringNone<T>(start: () => T): T {
   }
 }
 
-export const [SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGCHLD, SIGWINCH] = [1, 2, 9, 15, 17, 28];
+export const [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGCHLD, SIGWINCH] = [1, 2, 3, 9, 15, 17, 28];

@@ -99,6 +99,7 @@ export const SYSCALLS = {
   rt_sigprocmask: [14, 135],
   rt_sigreturn: [15, 139],
   sched_getaffinity: [204, 123],
+  sched_setaffinity: [203, 122],
   sched_setattr: [314, 274],
   seccomp: [317, 277],
   sendmsg: [46, 211],

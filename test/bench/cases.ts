@@ -41,6 +41,23 @@ export const CASES: readonly Case[] = [
     place.command(runtime, "delete"),
   ]),
   {
+    name: "exec",
+    title: "exec /bin/true in a running container",
+    figures: TIME_AND_PEAK,
+    prepare(place, runtime) {
+      const bundle = place.bundle("exec", { args: ["/bin/sleep", "1000"] });
+      const start = place.stopwatch(place.command(runtime, "run", "--detach", "--bundle", bundle));
+      const exec = place.stopwatch([...place.command(runtime, "exec"), "/bin/true"]);
+      const remove = place.stopwatch(place.command(runtime, "delete", "--force"));
+      return () => {
+        start.measure();
+        const { milliseconds, peak } = exec.measure();
+        remove.measure();
+        return [milliseconds, peak / 1024];
+      };
+    },
+  },
+  {
     name: "init",
     title: "a created container",
     figures: [{ title: "resident memory of init", unit: "KiB" }],

@@ -21,6 +21,8 @@ import { type Act, Stopwatch } from "./stopwatch.js";
 export interface Extras {
   readonly resources?: Resources;
   readonly seccomp?: Seccomp;
+  /** The program and its arguments, instead of /bin/true. */
+  readonly args?: string[];
 }
 
 /** The name of every container: there is one at a time. */
@@ -38,15 +40,15 @@ export class Place {
   constructor() {
     for (const name of ["bin", "dev", "proc", "sys"]) mkdirSync(join(this.rootfs, name), { recursive: true });
     copyFileSync("/bin/busybox", join(this.rootfs, "bin/busybox"));
-    symlinkSync("busybox", join(this.rootfs, "bin/true"));
+    for (const name of ["true", "sleep"]) symlinkSync("busybox", join(this.rootfs, "bin", name));
   }
 
-  /** Writes a bundle, the same for all runtimes: the default config with /bin/true. Returns its directory. */
-  bundle(name: string, { resources, seccomp }: Extras = {}): string {
+  /** Writes a bundle, the same for all runtimes: the default config, with /bin/true unless told. Returns its directory. */
+  bundle(name: string, { resources, seccomp, args = ["/bin/true"] }: Extras = {}): string {
     const { process, root, linux, ...rest } = defaultConfig();
     const config: Config = {
       ...rest,
-      process: { ...process, cwd: "/", terminal: false, args: ["/bin/true"] },
+      process: { ...process, cwd: "/", terminal: false, args },
       root: { ...root, path: this.rootfs },
       linux: {
         ...linux,

@@ -37,6 +37,9 @@ const EXPECTED: Record<string, string> = {
   run: "--bundle --config --console-socket --pid-file --preserve-fds --no-new-keyring --detach --keep --no-subreaper",
   delete: "--force --regex",
   events: "--interval --stats",
+  exec:
+    "--console-socket --pidfd-socket --cwd --env --tty --user --additional-gids --process --detach --pid-file " +
+    "--process-label --apparmor --no-new-privs --cap --preserve-fds --cgroup --ignore-paused",
   features: "",
   kill: "--all --regex",
   list: "--format --quiet",
@@ -64,6 +67,7 @@ test("the commands and their flags are those that callers know", () => {
     create: "-b",
     run: "-b -d",
     delete: "-f",
+    exec: "-e -t -u -g -p -d -c",
     kill: "-a",
     list: "-f -q",
     ps: "-f",

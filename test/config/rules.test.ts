@@ -84,6 +84,16 @@ const CASES: Record<string, Case[]> = {
       good: [],
     },
     {
+      bad: { process: { execCPUAffinity: { initial: "0", final: "3-0" } } },
+      message: 'process.execCPUAffinity.final: must be a list of CPUs such as "0-3,7", got "3-0"',
+      good: [{ process: { execCPUAffinity: { initial: "0-3,7", final: "" } } }],
+    },
+    {
+      bad: { process: { execCPUAffinity: { initial: "8192" } } },
+      message: 'process.execCPUAffinity.initial: must be a list of CPUs such as "0-3,7", got "8192"',
+      good: [],
+    },
+    {
       bad: { process: { user: { umask: 512 } } },
       message: "process.user.umask: must be at most 511 (octal 777), got 512",
       good: [{ process: { user: { umask: 511 } } }],

@@ -29,6 +29,7 @@ const SAVED: Saved = {
   hooks: {},
   ready: true,
   ownProcesses: true,
+  newKeyring: true,
   hasProcess: true,
   executable: "0:1:2",
   cgroup: {},

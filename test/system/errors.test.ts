@@ -90,12 +90,6 @@ system("what the specification forbids is refused by its JSON path", (s) => {
   ]);
 });
 
-system("what the specification knows and fdrunc does not do is refused by its JSON path", (s) => {
-  refuses(s, [
-    ["CPU affinity", "process.execCPUAffinity", { initial: "0" }, /": process\.execCPUAffinity: is not supported/],
-  ]);
-});
-
 system("what does not go on this host is refused by its JSON path", (s) => {
   refuses(s, [
     ["a missing rootfs", "root.path", "absent", /^root\.path: "\/.*\/bundle\/absent": no such directory$/],

@@ -299,12 +299,22 @@ export class Scene {
     eventually(() => assert.deepEqual(this.leftovers(), []), seconds);
   }
 
+  /** Deletes a container. Its process id namespace ends only when all are reaped that were added to it. */
+  private async delete(id: string): Promise<void> {
+    const reaping = setInterval(() => this.processes(), 20);
+    try {
+      (await this.start(["delete", "--force", id]).ended).succeeds();
+    } finally {
+      clearInterval(reaping);
+    }
+  }
+
   /** Ends what the test has left behind, asserts that nothing is left then, and removes the scene. */
   async finish(): Promise<void> {
     for (const child of started) child.kill("SIGKILL");
     await Promise.allSettled(this.ends);
     try {
-      for (const id of this.containers()) this.fdrunc(["delete", "--force", id]).succeeds();
+      for (const id of this.containers()) await this.delete(id);
       for (const path of this.mounted.reverse()) attempt("umount2", cstring(path), 0);
       this.assertNothingLeft();
     } finally {

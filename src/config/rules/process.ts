@@ -1,6 +1,10 @@
 import type { Config, Process, User } from "../../generated/config.js";
+import { parseNumberList } from "../../linux/number-list.js";
 import { wrong } from "../explain.js";
 import { checkIOPriority, checkScheduler } from "./scheduling.js";
+
+/** The largest number of a CPU that a kernel can be built for (NR_CPUS). */
+export const LARGEST_CPU = 8191;
 
 /** The rules on config.json's process. */
 export function processIsRunnable({ process }: Config): void {
@@ -18,6 +22,9 @@ export function checkProcess(process: Process, at: string): void {
   checkIds(user, path);
   const umask = user?.umask ?? 0;
   if (umask > 0o777) throw wrong(path("user.umask"), "must be at most 511 (octal 777)", umask);
+  for (const [name, list] of Object.entries(process.execCPUAffinity ?? {}))
+    if (list !== "" && parseNumberList(list, LARGEST_CPU + 1) === undefined)
+      throw wrong(path(`execCPUAffinity.${name}`), 'must be a list of CPUs such as "0-3,7"', list);
   const seen = new Set<string>();
   rlimits.forEach(({ type, soft, hard }, i) => {
     const rlimit = path(`rlimits[${i}]`);

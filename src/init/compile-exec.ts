@@ -1,0 +1,104 @@
+import { hasNamespace } from "../config/rules/namespaces.js";
+import { LARGEST_CPU } from "../config/rules/process.js";
+import type { Config, ExecCPUAffinity, Process } from "../generated/config.js";
+import { maskOf, parseNumberList } from "../linux/number-list.js";
+import type { Program } from "../machine/program.js";
+import { AT_FDCWD, Builder, flags, slot, text } from "./builder.js";
+import { type Compiled, closeStrangers, compileTreatment, confine, enterCgroups, startSession } from "./compile.js";
+import { becomeRoot, executeProgram, startBetween, startInside } from "./compile-spawn.js";
+import { compileExecutableCheck, compileExecute } from "./execute.js";
+import type { Facts } from "./facts.js";
+import { compileIdentity } from "./identity.js";
+import { isLabelled } from "./labels.js";
+import { send, wait } from "./message.js";
+import { openProcfs } from "./procfs.js";
+import { compileTerminal } from "./terminal.js";
+import { compileTimeEntry } from "./time-namespace.js";
+
+/**
+ * Compiles a process that is added to a running container. Its launcher joins the namespaces of init, whose descriptor
+ * is slot `process`; its program goes on as init's did, without the making of the container. Without a mount namespace
+ * of the container's, slot `root` holds its root.
+ *
+ * @param config the container's; `process` takes the place of its process
+ */
+export function compileExec(config: Config, process: Process, facts: Facts): Compiled {
+  const executing = { ...config, process };
+  return { launcher: compileLauncher(executing, process, facts), init: compileProgram(executing, process, facts) };
+}
+
+function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup }: Facts): Program {
+  const b = new Builder();
+  const end = b.label();
+  b.about("start a process to join the container's namespaces with");
+  startBetween(b, end);
+  setAffinity(b, "initial", execCPUAffinity);
+  b.about("start the process in the container's namespaces", "linux.namespaces");
+  const joined = (config.linux?.namespaces ?? []).map(({ type }) => type).filter((type) => type !== "time");
+  startInside(b, { joined, into: cgroup.into });
+  // Only then does the end of the runtime end this process's waiting, too.
+  b.about("close the runtime's end of the connection");
+  b.slot("peer");
+  b.close("peer");
+  b.about("wait for the program");
+  wait(b);
+  if (hasNamespace(config, "user")) {
+    b.about("become root in the user namespace", "linux.uidMappings");
+    becomeRoot(b);
+  }
+  b.about("execute the program");
+  executeProgram(b, "fdrunc-exec");
+  b.bind(end);
+  return b.finish();
+}
+
+function compileProgram(config: Config, process: Process, facts: Facts): Program {
+  const b = new Builder();
+  b.part(closeStrangers, facts.preserveFds);
+  enterCgroups(b, facts);
+  if (hasNamespace(config, "time")) compileTimeEntry(b, { what: "the process", from: "linux.namespaces" });
+  startSession(b, facts);
+  if (!hasNamespace(config, "mount")) changeRoot(b);
+  else if (process.terminal) openRoot(b);
+  compileTerminal(b, config, false);
+  if (isLabelled(process)) openProcfs(b);
+  compileTreatment(b, config, process, facts);
+  const { dropLast } = compileIdentity(b, config, facts);
+  compileExecutableCheck(b, process);
+  b.about("report that all is prepared");
+  send(b, "ready");
+  if (waitsPrepared(config, process)) wait(b);
+  setAffinity(b, "final", process.execCPUAffinity);
+  confine(b, config, process, facts, dropLast);
+  compileExecute(b, process, facts.home);
+  return b.finish();
+}
+
+/** Whether the process, once it is prepared, waits for the runtime: that sizes a terminal, and has rights that it lacks. */
+export const waitsPrepared = (config: Config, { terminal, rlimits, scheduler, ioPriority }: Process): boolean =>
+  terminal === true ||
+  (hasNamespace(config, "user") && [rlimits, scheduler, ioPriority].some((asked) => asked !== undefined));
+
+function changeRoot(b: Builder): void {
+  b.about("change the root to the container's", "root.path");
+  b.slot("root");
+  b.call("fchdir", [slot("root")]);
+  b.call("chroot", [text(".")]);
+}
+
+function openRoot(b: Builder): void {
+  b.about("open the root");
+  b.call("openat", [AT_FDCWD, text("/"), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], { into: "root" });
+}
+
+function setAffinity(b: Builder, when: keyof ExecCPUAffinity, affinity: ExecCPUAffinity = {}): void {
+  const list = affinity[when];
+  if (!list) return;
+  const mask = maskOf(parseNumberList(list, LARGEST_CPU + 1) ?? 0n);
+  b.about(
+    `run on CPUs ${list}`,
+    `process.execCPUAffinity.${when}`,
+    "are there such CPUs, and in the container's cpuset?",
+  );
+  b.call("sched_setaffinity", [0, mask.length, { bytes: mask, shown: list }]);
+}
