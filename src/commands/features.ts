@@ -58,5 +58,7 @@ function features(): Features {
       netDevices: { enabled: true },
     },
     annotations: { "io.github.fdrunc.version": NUMBER },
+    // What it names, criu reads and obeys as root.
+    potentiallyUnsafeConfigAnnotations: ["org.criu.config"],
   };
 }

@@ -262,6 +262,11 @@ withCriu("criu's settings come from the file that the annotation names", (s, fdr
   assert.ok(existsSync(s.path("work/told.log")));
 });
 
+system("features warn of the annotation whose file criu obeys", (s) => {
+  const { potentiallyUnsafeConfigAnnotations } = JSON.parse(s.fdrunc(["features"]).succeeds());
+  assert.ok(potentiallyUnsafeConfigAnnotations.includes("org.criu.config"));
+});
+
 system("callers that look whether checkpoints are known find that they are", (s) => {
   for (const command of ["checkpoint", "restore"])
     assert.match(s.fdrunc([command, "--help"]).succeeds(), /--image-path/);
