@@ -11,6 +11,12 @@ const ROOT = new URL("../../../", import.meta.url).pathname;
 const LEFT_OUT =
   /^(\.git|\.cache|dist\/fdrunc-.*|node_modules\/(@biomejs|@esbuild|@typescript|esbuild|prettier|typescript))$/;
 const MEMORY_MIB = 2048;
+/**
+ * Beside what is needed to boot at all: an emulated processor on a busy machine is late for the kernel's check of its
+ * timer, and for systemd.
+ */
+const KERNEL_OPTIONS =
+  "console=ttyS0 root=/dev/nvme0n1 rw quiet panic=-1 no_timer_check nowatchdog systemd.default_timeout_start_sec=600";
 /** Of the console, what is shown when the guest fails. */
 const CONSOLE_LINES = 60;
 
@@ -79,7 +85,7 @@ function commandLine({ image, kernel, payload, console: console_ }) {
     ...["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot"],
     ...["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", String(MEMORY_MIB)],
     ...["-chardev", `file,id=console,path=${console_}`, "-serial", "chardev:console", "-serial", "stdio"],
-    ...["-kernel", kernel, "-append", "console=ttyS0 root=/dev/nvme0n1 rw quiet panic=-1"],
+    ...["-kernel", kernel, "-append", KERNEL_OPTIONS],
     ...disk(image, "root"),
     ...disk(payload, "payload"),
   ];
