@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { checkResources, parseResources } from "../config/load.js";
-import { update } from "../container/update.js";
+import { type Shares, update } from "../container/update.js";
 import { ffi } from "../ffi/driver.js";
 import type { Resources } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
@@ -41,8 +41,11 @@ const FLAGS: readonly (readonly [flag: string, property: string, kind: Kind, des
 /** Flags of runc's without effect: the kernel has no such limit any more. */
 const OBSOLETE = ["kernel-memory", "kernel-memory-tcp"];
 
-/** Flags of runc's about what is not supported yet. */
-const RDT = ["l3-cache-schema", "mem-bw-schema"];
+/** The flags that set a schema of linux.intelRdt each. */
+const SCHEMAS = [
+  ["l3-cache-schema", "l3CacheSchema", "the share of the L3 cache, as resctrl takes it: L3:0=f0;1=f"],
+  ["mem-bw-schema", "memBwSchema", "the share of memory bandwidth, as resctrl takes it: MB:0=20;1=70"],
+] as const;
 
 export function defineUpdate(program: Command): void {
   const command = program
@@ -51,7 +54,8 @@ export function defineUpdate(program: Command): void {
     .argument("<id>", "the name of the container")
     .option("-r, --resources <file>", "a JSON file as linux.resources, - for standard input; then no flag counts");
   for (const [flag, , , description] of FLAGS) command.option(`--${flag} <value>`, description);
-  for (const flag of [...OBSOLETE, ...RDT]) command.addOption(new Option(`--${flag} <value>`).hideHelp());
+  for (const [flag, , description] of SCHEMAS) command.option(`--${flag} <schema>`, description);
+  for (const flag of OBSOLETE) command.addOption(new Option(`--${flag} <value>`).hideHelp());
   command.action((id: string) => {
     const globals = globalsOf(program);
     const given = (flag: string): string => command.getOptionValue(camelCase(flag)) ?? "";
@@ -66,8 +70,6 @@ export function defineUpdate(program: Command): void {
     }
     for (const flag of OBSOLETE)
       if (given(flag) !== "") globals.warn(`--${flag} is ignored: the kernel has no such limit any more`);
-    for (const flag of RDT)
-      if (given(flag) !== "") throw new Failure(`--${flag}`, { cause: "Intel RDT cannot be set yet" });
     const resources = resourcesOf(given);
     retelling(
       (property) => {
@@ -76,7 +78,7 @@ export function defineUpdate(program: Command): void {
       },
       () => {
         checkResources(resources);
-        update(globals, id, resources);
+        update(globals, id, resources, sharesOf(given));
       },
     );
   });
@@ -96,6 +98,14 @@ function resourcesOf(given: (flag: string) => string): Resources {
     resources[topic] = { ...resources[topic], [name]: value };
   }
   return resources;
+}
+
+/** The schemas that flags stand for; none where there is no such flag. */
+function sharesOf(given: (flag: string) => string): Shares | undefined {
+  const flags = SCHEMAS.filter(([flag]) => given(flag) !== "");
+  if (flags.length === 0) return undefined;
+  const schemata = Object.fromEntries(flags.map(([flag, property]) => [property, given(flag)]));
+  return { schemata, nameOf: (property) => `--${flags.find(([, name]) => name === property)?.[0]}` };
 }
 
 /** Runs `change`; an error about a property of a config becomes one about where it comes from here, if that is known. */

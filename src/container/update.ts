@@ -2,23 +2,55 @@ import { Cgroup } from "../cgroup/cgroup.js";
 import type { Resources } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
+import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
+import { resctrlRoot } from "../resctrl/resctrl-root.js";
+import { type NameOf, type Schemata, writeSchemata } from "../resctrl/schemata.js";
 import type { GlobalOptions } from "./options.js";
+import type { Saved } from "./saved.js";
 import { StateDirectory } from "./state-directory.js";
 import { statusOf } from "./status.js";
+
+/** Schemas of resctrl, and how they are called in errors. */
+export interface Shares {
+  readonly schemata: Schemata;
+  readonly nameOf: NameOf;
+}
 
 /**
  * Changes limits of a container that has not stopped; what the resources do not name stays, and devices stay always.
  *
- * @throws Failure, by JSON path where it is about a property; then all limits are as they were
+ * @param shares what it is to have of caches and memory bandwidth, where that changes
+ * @throws Failure, by JSON path where it is about a property; then all limits of its cgroups are as they were
  */
-export function update({ root }: GlobalOptions, id: string, resources: Resources): void {
-  const saved = StateDirectory.open(root, id).read();
+export function update({ root }: GlobalOptions, id: string, resources: Resources, shares?: Shares): void {
+  const directory = StateDirectory.open(root, id);
+  const saved = directory.read();
   const status = statusOf(saved);
   if (saved === undefined || status === "creating" || status === "stopped")
     throw new Failure(`cannot update container ${quote(id)}`, {
       cause: `container not running (its status is ${status})`,
     });
+  if (shares !== undefined) share(directory, saved, shares);
   const { memory } = resources;
   const checked = memory && { checkBeforeUpdate: saved.checkMemory, ...memory };
   new Cgroup(saved.cgroup).set({ ...resources, ...(checked && { memory: checked }) });
+}
+
+/** Changes the shares of a container's class of service; where it has none yet, makes one for it. Throws Failure. */
+function share(directory: StateDirectory, saved: Saved, { schemata, nameOf }: Shares): void {
+  const group = saved.resctrl ?? planResctrlGroup(resctrlRoot(), saved.id, {});
+  if (saved.resctrl !== undefined) {
+    writeSchemata(group.root, group.directory, schemata, nameOf);
+    return;
+  }
+  directory.lock();
+  const undo = makeResctrlGroup(group, {});
+  try {
+    writeSchemata(group.root, group.directory, schemata, nameOf);
+    for (const pid of new Set([saved.pid, ...new Cgroup(saved.cgroup).processes()])) enterResctrlGroup(group, pid);
+    directory.save({ ...saved, resctrl: group });
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }

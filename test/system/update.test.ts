@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import type { Resources } from "../../src/generated/config.js";
 import { cgroupOf, type FullConfig, type Result, type Scene, system } from "./harness.js";
@@ -195,6 +195,34 @@ system("what update cannot set is refused by its path in the file", (s) => {
     const line = updateBy(s, resources).fails();
     assert.ok(line.startsWith(`${file}: ${error}`), line);
   }
+});
+
+system("schemas of resctrl are written to the container's class of service", (s) => {
+  running(s);
+  // A tree that looks like resctrl, where the host may have none.
+  const directory = s.path("resctrl/class");
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(`${directory}/schemata`, "");
+  const state = `${s.state}/c/state.json`;
+  const saved = JSON.parse(readFileSync(state, "utf8"));
+  writeFileSync(state, JSON.stringify({ ...saved, resctrl: { root: s.path("resctrl"), directory, own: false } }));
+  update(s, "--l3-cache-schema", "L3:0=f;1=ff", "--pids-limit", "20").succeeds();
+  assert.equal(readFileSync(`${directory}/schemata`, "utf8"), "L3:0=f;1=ff\n");
+  assert.equal(value("pids", "pids.max"), "20");
+  update(s, "--mem-bw-schema", "MB:0=20;1=70").succeeds();
+  assert.equal(readFileSync(`${directory}/schemata`, "utf8"), "MB:0=20;1=70\n");
+  rmSync(`${directory}/schemata`);
+  assert.match(
+    update(s, "--mem-bw-schema", "MB:0=1").fails(),
+    /^--mem-bw-schema: "MB:0=1": open ".*\/schemata": no such/,
+  );
+});
+
+system("schemas need resctrl", (s, t) => {
+  if (readFileSync("/proc/self/mountinfo", "utf8").includes(" - resctrl "))
+    return t.skip("needs a host without resctrl");
+  running(s);
+  assert.match(update(s, "--l3-cache-schema", "L3:0=f").fails(), /no resctrl file system is mounted/);
 });
 
 system("checkBeforeUpdate refuses a limit below what is in use", (s, t) => {
