@@ -107,9 +107,9 @@ test("states as the specification and as runc have them", () => {
     ...spec,
     annotations: { a: "b" },
   });
-  const full = fullState({ ...SAVED, owner: 1000, annotations: { a: "b" } });
+  const full = fullState({ ...SAVED, owner: 3_999_999_999, annotations: { a: "b" } });
   assert.deepEqual(Object.keys(full).join(), "ociVersion,id,pid,status,bundle,rootfs,created,annotations,owner");
-  assert.deepEqual([full.owner, full.status, full.pid], ["1000", "running", process.pid]);
+  assert.deepEqual([full.owner, full.status, full.pid], ["3999999999", "running", process.pid]);
   assert.equal(fullState({ ...SAVED, startTime: 0 }).pid, 0);
 });
 
