@@ -59,7 +59,7 @@ function reapOrphans(pid: number): void {
 }
 
 /** Where siginfo_t has the process's id. */
-const SI_PID = 12;
+const SI_PID = 16;
 
 /** Passes on what has come. Returns false at the end. */
 function copy(from: Fd, to: Fd): boolean {

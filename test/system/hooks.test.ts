@@ -112,6 +112,33 @@ system("startContainer hooks come from the image and are confined as the program
   assert.equal(read(s, "cwd"), "/\n");
 });
 
+system("startContainer hooks run in the container's cgroups", (s) => {
+  mkdirSync(s.path("out"));
+  writeFileSync(`${s.rootfs}/hook`, "#!/bin/sh\ncat /proc/self/cgroup > /out/hook\n", { mode: 0o755 });
+  s.write((config) => {
+    config.process.args = ["sh", "-c", "cat /proc/self/cgroup > /out/program"];
+    config.mounts.push({ destination: "/out", type: "bind", source: s.path("out"), options: ["bind"] });
+    config.hooks = { startContainer: [{ path: "/hook" }] };
+  });
+  s.run().succeeds();
+  assert.match(read(s, "hook"), /\/c$/m);
+  assert.equal(read(s, "hook"), read(s, "program"));
+});
+
+system("a signal ends a run that waits for a hook, and the hook", async (s) => {
+  for (const kind of ["createRuntime", "poststart"] as const) {
+    s.write((config) => {
+      config.process.args = ["sleep", "1000"];
+      config.hooks = { [kind]: [{ path: "/bin/sh", args: ["sh", "-c", `touch ${s.path(kind)}; exec sleep 1000`] }] };
+    });
+    const { child, ended } = s.start(["run", "c"]);
+    eventually(() => assert.ok(existsSync(s.path(kind))));
+    child.kill("SIGTERM");
+    assert.match((await ended).fails(), new RegExp(`^hooks\\.${kind}\\[0\\]: "/bin/sh": ended, as signal 15 came`));
+    s.assertNothingLeft();
+  }
+});
+
 system("a hook has the arguments and the environment that the config gives it, and nothing else", (s) => {
   mkdirSync(s.path("out"));
   s.write((config) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { eventually, type Scene, system } from "./harness.js";
 
 const shell = (s: Scene, script: string) =>
@@ -85,6 +85,37 @@ system("run takes the container's orphans along, unless told not to", (s) => {
   s.assertNothingLeft();
   assert.equal(s.run("c", "--no-subreaper").status, 0);
   s.assertNothingLeft();
+});
+
+system("run takes the status of orphans that it has adopted", async (s) => {
+  s.write((config) => {
+    config.process.args = ["sh", "-c", "(sleep 1 &); exec sleep 1000"];
+    config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+  });
+  const { child, ended } = s.start(["run", "c"]);
+  const count = () => {
+    const tasks = readdirSync(`/proc/${child.pid}/task`);
+    const children = tasks.map((task) => readFileSync(`/proc/${child.pid}/task/${task}/children`, "utf8"));
+    return children.join(" ").split(" ").filter(Boolean).length;
+  };
+  eventually(() => assert.equal(count(), 2));
+  eventually(() => assert.equal(count(), 1));
+  s.fdrunc(["kill", "c", "KILL"]).succeeds();
+  assert.equal((await ended).status, 137);
+});
+
+system("sockets that systemd hands over are the program's", (s) => {
+  writeFileSync(s.path("socket"), "connected\n");
+  const socket = openSync(s.path("socket"), "r");
+  s.write(({ process }) => {
+    process.args = ["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID; cat <&3"];
+  });
+  const under = (pid: string) => ["sh", "-c", `LISTEN_FDS=1 LISTEN_PID=${pid} exec "$@"`, "sh"];
+  const stdio = ["ignore", undefined, undefined, socket] as number[];
+  assert.equal(s.fdrunc(["run", "c"], { stdio, under: under("$$") }).succeeds(), "1 1\nconnected\n");
+  // What was meant for another process is none of its business.
+  assert.equal(s.fdrunc(["run", "c"], { stdio, under: under("1") }).stdout, "\n");
+  closeSync(socket);
 });
 
 system("a run that fails to start leaves nothing", (s) => {
