@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { ANNOTATIONS } from "../config/annotations.js";
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../config/rules/memory-policy.js";
 import { NUMBER } from "../config/version.js";
 import type {
@@ -58,7 +59,7 @@ function features(): Features {
       netDevices: { enabled: true },
     },
     annotations: { "io.github.fdrunc.version": NUMBER },
-    // What it names, criu reads and obeys as root.
-    potentiallyUnsafeConfigAnnotations: ["org.criu.config"],
+    // What the first names, criu reads and obeys as root.
+    potentiallyUnsafeConfigAnnotations: ["org.criu.config", ...Object.values(ANNOTATIONS)],
   };
 }

@@ -1,7 +1,8 @@
 import type { Config } from "../generated/config.js";
 import { capabilityMask } from "../linux/capabilities.js";
+import { annotationsAreUnderstood } from "./rules/annotations.js";
 import { deviceRulesAreKnown, devicesAreComplete } from "./rules/devices.js";
-import { annotationsHaveKeys, hostNamesHaveNamespace, rootIsGiven, versionIsSupported } from "./rules/document.js";
+import { hostNamesHaveNamespace, rootIsGiven, versionIsSupported } from "./rules/document.js";
 import { hooksAreRunnable } from "./rules/hooks.js";
 import { intelRdtIsNamed } from "./rules/intel-rdt.js";
 import { memoryPolicyIsComplete } from "./rules/memory-policy.js";
@@ -21,7 +22,7 @@ const RULES: ((config: Config) => void)[] = [
   rootIsGiven,
   processIsRunnable,
   hooksAreRunnable,
-  annotationsHaveKeys,
+  annotationsAreUnderstood,
   namespacesAreDistinct,
   idMappingsHaveNamespace,
   timeOffsetsHaveNamespace,

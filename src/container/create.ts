@@ -1,4 +1,6 @@
 import { makeCgroup } from "../cgroup/make-cgroup.js";
+import { ANNOTATIONS } from "../config/annotations.js";
+import { member } from "../config/explain.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import { unknownProperties } from "../config/unknown-properties.js";
 import { warningsOf } from "../config/validate.js";
@@ -100,8 +102,11 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
     if (options.consoleSocket !== undefined)
       inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));
     inputs[input.start] = keep(listenUnix(directory.fd, START_SOCKET));
-    const pidfdSocket =
-      options.pidfdSocket === undefined ? undefined : keep(connectTo("--pidfd-socket", options.pidfdSocket));
+    const receiver = config.annotations?.[ANNOTATIONS.pidfdReceiver];
+    const pidfdSockets: Fd[] = [];
+    if (options.pidfdSocket !== undefined) pidfdSockets.push(keep(connectTo("--pidfd-socket", options.pidfdSocket)));
+    if (receiver !== undefined)
+      pidfdSockets.push(keep(connectTo(member("annotations", ANNOTATIONS.pidfdReceiver), receiver)));
     giveStandardStreams(config);
 
     const init = launch({
@@ -137,7 +142,7 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
     }
     saved = { ...saved, ready: true };
     directory.save(saved);
-    if (pidfdSocket !== undefined) sendProcess(pidfdSocket, init.pid);
+    for (const socket of pidfdSockets) sendProcess(socket, init.pid);
     if (options.pidFile !== undefined) replaceFile(options.pidFile, String(init.pid), 0o644);
     init.go();
     init.hangUp();

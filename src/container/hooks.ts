@@ -1,5 +1,8 @@
+import { ANNOTATIONS } from "../config/annotations.js";
+import { member } from "../config/explain.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook } from "../generated/config.js";
+import type { State } from "../generated/state.js";
 import type { ExecutableFile } from "../init/compile-spawn.js";
 import { compileInTimeNamespace } from "../init/time-namespace.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
@@ -22,7 +25,7 @@ export type HookKind = "prestart" | "createRuntime" | "createContainer" | "start
 /** What a hook is told, and where it runs. */
 export interface HookSetting {
   /** The container's state, which the hook finds on its standard input (runtime.md, "State"). */
-  readonly state: object;
+  readonly state: State;
   /** Init's process and the namespaces to join, by config name; absent: the hook runs in the runtime's. */
   readonly join?: { readonly pid: number; readonly types: readonly string[] };
   /** The program that comes to execute the hook, confined; absent: the hook's file is executed at once. */
@@ -58,13 +61,21 @@ function runHook(from: string, hook: Hook, setting: HookSetting): void {
     writeAll(stdin, JSON.stringify(state));
     sys("lseek", stdin, 0, C.SEEK_SET);
     const output = keep(memoryFile("output"));
+    const given = (name: string): Fd | undefined => {
+      const path = state.annotations?.[name];
+      return path === undefined ? undefined : keep(openOutput(path, member("annotations", name)));
+    };
     const named = { what: quote(hook.path), from };
     const time = join?.types.includes("time") ? keep(open(`/proc/${join.pid}/ns/time`, C.O_RDONLY)) : undefined;
     const executable = time === undefined ? file : compileInTimeNamespace(named, file);
     const pid = spawn({
       ...named,
       executable: confine?.(hook, from) ?? executable,
-      streams: { stdin, output },
+      streams: {
+        stdin,
+        stdout: given(ANNOTATIONS.hooksStdout) ?? output,
+        stderr: given(ANNOTATIONS.hooksStderr) ?? output,
+      },
       ...(listen && { listen }),
       ...(join !== undefined && {
         join: {
@@ -85,6 +96,15 @@ function runHook(from: string, hook: Hook, setting: HookSetting): void {
     if (ending.status !== 0) throw new Failure(what, { cause: `exit status ${ending.status}${said(output)}` });
   } finally {
     for (const fd of opened) close(fd);
+  }
+}
+
+/** Opens a file for what hooks put out. */
+function openOutput(path: string, from: string): Fd {
+  try {
+    return open(path, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644);
+  } catch (cause) {
+    throw new Failure(from, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
+import { ANNOTATIONS } from "../config/annotations.js";
 import { parseConfig } from "../config/load.js";
 import type { Config } from "../generated/config.js";
 import { type Compiled, compile } from "../init/compile.js";
@@ -6,6 +7,7 @@ import type { Facts } from "../init/facts.js";
 import { withFault } from "../init/fault.js";
 import { readFile } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
+import { refuseUnknown } from "../seccomp/refuse-unknown.js";
 import { countListenFds } from "./caller.js";
 import { cgroupFacts, planCgroups } from "./cgroups.js";
 import { gatherFacts } from "./facts.js";
@@ -45,6 +47,8 @@ export function plan(options: CreateOptions): Plan {
   const read = readBundle(options);
   const { config, bundle } = read;
   requireSecurityModules(config);
+  const { linux, annotations = {} } = config;
+  if (linux?.seccomp !== undefined && ANNOTATIONS.failUnknownSyscall in annotations) refuseUnknown(linux.seccomp);
   const cgroups = planCgroups(config, options);
   const listening = countListenFds();
   const preserveFds = options.preserveFds + listening;

@@ -4,6 +4,7 @@ import { Builder, flags, slot } from "./builder.js";
 import { clone } from "./clone.js";
 import { becomeRoot, executeProgram, NAMESPACE_FLAGS, startBetween } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
+import { keepsGroups } from "./identity.js";
 import { wait } from "./message.js";
 
 /** The namespaces that clone(2) makes. The cgroup namespace is made by the program itself, later. */
@@ -85,7 +86,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   wait(b);
   if (createsUser || joinsUser) {
     b.about("become root in the user namespace", "linux.uidMappings", "is container id 0 mapped?");
-    becomeRoot(b);
+    becomeRoot(b, keepsGroups(config));
   }
   b.about("execute init's program");
   executeProgram(b, "fdrunc-init");

@@ -22,9 +22,9 @@ export const NAMESPACE_FLAGS: Record<string, string> = {
 };
 
 /** Compiles becoming root in a user namespace: executing anything as an id that is not mapped loses all capabilities. */
-export function becomeRoot(b: Builder): void {
+export function becomeRoot(b: Builder, keepsGroups = false): void {
   b.call("setresgid", [0, 0, 0]);
-  b.call("setgroups", [0, 0], { on: { EPERM: "next" } });
+  if (!keepsGroups) b.call("setgroups", [0, 0], { on: { EPERM: "next" } });
   b.call("setresuid", [0, 0, 0]);
 }
 
@@ -87,7 +87,7 @@ export interface Named {
 
 /**
  * Compiles the start of a program beside the container's own: a hook, or criu. It runs inside the runtime's process, as
- * the launcher does. Slot `stdin` becomes its standard input, slot `output` its standard output and error, or it keeps
+ * the launcher does. Slots `stdin`, `stdout` and `stderr` become its standard streams, or it keeps
  * the runtime's; it leads a process group of its own.
  *
  * @param executable the file, or the compiled program whose descriptor is slot `program`
@@ -113,10 +113,10 @@ export function compileSpawn(
   if (entry?.joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);
   if (streams === "its own") {
-    for (const name of ["stdin", "output"]) b.slot(name);
+    for (const name of ["stdin", "stdout", "stderr"]) b.slot(name);
     b.call("dup3", [slot("stdin"), 0, 0]);
-    b.call("dup3", [slot("output"), 1, 0]);
-    b.call("dup3", [slot("output"), 2, 0]);
+    b.call("dup3", [slot("stdout"), 1, 0]);
+    b.call("dup3", [slot("stderr"), 2, 0]);
   }
   b.about(`exec ${what}`, from);
   if (executable === "program") executeProgram(b, "fdrunc-hook");

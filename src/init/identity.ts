@@ -1,3 +1,4 @@
+import { ANNOTATIONS } from "../config/annotations.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { CAPABILITIES, capabilityMask } from "../linux/capabilities.js";
@@ -52,7 +53,8 @@ export function compileIdentity(b: Builder, config: Config, facts: Facts): { dro
   if (!hasNamespace(config, "user")) compileLimits(b, process);
   const kept = { permitted: sets.permitted | forFilter, effective: sets.effective | forFilter };
   const capabilities = capabilityData({ ...sets, ...kept });
-  b.part(become, { uid, gid, additionalGids, umask, capabilities, userNamespace: facts.userNamespace });
+  const groups = keepsGroups(config) ? undefined : additionalGids;
+  b.part(become, { uid, gid, groups, umask, capabilities, userNamespace: facts.userNamespace });
   CAPABILITIES.forEach((name, number) => {
     if (!(sets.ambient & (1n << BigInt(number)))) return;
     b.about(`raise ${name} in the ambient set`, "process.capabilities.ambient");
@@ -82,7 +84,8 @@ function dropOthers(b: Builder, bounding: string): void {
 interface Identity {
   readonly uid: number;
   readonly gid: number;
-  readonly additionalGids: readonly number[];
+  /** The additional groups; undefined leaves them as they are. */
+  readonly groups: readonly number[] | undefined;
   readonly umask: number | undefined;
   readonly capabilities: CapabilityData;
   readonly userNamespace: boolean;
@@ -94,16 +97,10 @@ const HINTS = {
   EPERM: "additional groups take a linux.gidMappings that newgidmap writes, of more than the user's own group",
 };
 
-function become(b: Builder, { uid, gid, additionalGids, umask, capabilities, userNamespace }: Identity): void {
+function become(b: Builder, { uid, gid, groups, umask, capabilities, userNamespace }: Identity): void {
   b.about(`become user ${uid}, group ${gid}`, "process.user", userNamespace ? HINTS : undefined);
   b.call("prctl", [flags("PR_SET_KEEPCAPS"), 1]);
-  const groups = new Uint8Array(additionalGids.length * 4);
-  additionalGids.forEach((id, i) => {
-    new DataView(groups.buffer).setUint32(i * 4, id, true);
-  });
-  // Where a user has mapped but the own group, the kernel refuses to change the others (user_namespaces(7)).
-  const refused = userNamespace && additionalGids.length === 0 ? ({ on: { EPERM: "next" } } as const) : {};
-  b.call("setgroups", [additionalGids.length, { bytes: groups, shown: `[${additionalGids.join(", ")}]` }], refused);
+  if (groups !== undefined) setGroups(b, groups, userNamespace);
   b.call("setresgid", [gid, gid, gid]);
   b.call("setresuid", [uid, uid, uid]);
   b.call("prctl", [flags("PR_SET_KEEPCAPS"), 0]);
@@ -112,6 +109,20 @@ function become(b: Builder, { uid, gid, additionalGids, umask, capabilities, use
   b.about("set the capabilities", "process.capabilities");
   setCapabilities(b, capabilities);
   b.call("prctl", [flags("PR_CAP_AMBIENT"), flags("PR_CAP_AMBIENT_CLEAR_ALL"), 0, 0, 0]);
+}
+
+/** Whether the process is to be in the groups that the container's creator is in, as crun's annotation has it. */
+export const keepsGroups = ({ annotations = {} }: Config): boolean =>
+  annotations[ANNOTATIONS.keepOriginalGroups] === "1";
+
+function setGroups(b: Builder, groups: readonly number[], userNamespace: boolean): void {
+  const bytes = new Uint8Array(groups.length * 4);
+  groups.forEach((id, i) => {
+    new DataView(bytes.buffer).setUint32(i * 4, id, true);
+  });
+  // Where a user has mapped but the own group, the kernel refuses to change the others (user_namespaces(7)).
+  const refused = userNamespace && groups.length === 0 ? ({ on: { EPERM: "next" } } as const) : {};
+  b.call("setgroups", [groups.length, { bytes, shown: `[${groups.join(", ")}]` }], refused);
 }
 
 /** The three words of capset(2)'s data, in hexadecimal. */

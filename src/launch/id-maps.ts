@@ -68,7 +68,12 @@ function runHelper(pid: number, { property, helper, grants }: Kind, mappings: re
     const args = [helper, String(pid), ...numbers];
     const what = quote(path);
     const ending = waitFor(
-      spawn({ what, from, executable: { path, args, env: [] }, streams: { stdin: input, output } }),
+      spawn({
+        what,
+        from,
+        executable: { path, args, env: [] },
+        streams: { stdin: input, stdout: output, stderr: output },
+      }),
     );
     if ("status" in ending && ending.status === 0) return;
     const said = ffi

@@ -21,7 +21,9 @@ export function runProgram(name: string, args: readonly string[]): string {
   return using(open("/dev/null", C.O_RDONLY), (stdin) =>
     using(sys("memfd_create", cstring(`fdrunc-${name}`), C.MFD_CLOEXEC), (output) => {
       const executable = { path, args: [name, ...args], env: ffi.environ };
-      const ending = waitFor(spawn({ what: quote(name), from: "$PATH", executable, streams: { stdin, output } }));
+      const ending = waitFor(
+        spawn({ what: quote(name), from: "$PATH", executable, streams: { stdin, stdout: output, stderr: output } }),
+      );
       const text = readFile(`/proc/self/fd/${output}`);
       if ("status" in ending && ending.status === 0) return text;
       const fate = "signal" in ending ? `killed by signal ${ending.signal}` : `exit status ${ending.status}`;

@@ -19,8 +19,8 @@ import { placeProgram } from "./native.js";
 export interface Spawn extends Named {
   /** A file to execute, or a compiled program that comes to execute one. */
   readonly executable: ExecutableFile | Program;
-  /** Its standard input, and its standard output and error in one; without, it keeps this process's. */
-  readonly streams?: { readonly stdin: Fd; readonly output: Fd };
+  /** Its standard streams; without, it keeps this process's. */
+  readonly streams?: { readonly stdin: Fd; readonly stdout: Fd; readonly stderr: Fd };
   /** Takes the listener of a filter that a compiled program loads, and the process id. Throws Failure. */
   readonly listen?: (listener: Fd, pid: number) => void;
   /**

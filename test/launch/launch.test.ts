@@ -69,7 +69,7 @@ test("a program is spawned with its arguments, environment and streams alone", (
     what: '"sh"',
     from: "hooks.x[0]",
     executable: { path: "/bin/sh", args, env: ["A=1", "PATH=/usr/bin:/bin"] },
-    streams: { stdin, output: out.fd },
+    streams: { stdin, stdout: out.fd, stderr: out.fd },
   });
   assert.deepEqual(waitFor(pid), { status: 3 });
   closeSync(extra);
@@ -85,7 +85,8 @@ test("a program is spawned with its arguments, environment and streams alone", (
 
 test("a file that cannot be executed is told at once, by its place", (t) => {
   const executable = { path: "/absent", args: [], env: [] };
-  const streams = { stdin: nothing(t), output: output(t).fd };
+  const { fd } = output(t);
+  const streams = { stdin: nothing(t), stdout: fd, stderr: fd };
   assert.throws(() => spawn({ what: '"/absent"', from: "hooks.x[0]", executable, streams }), {
     name: "Failure",
     message: 'hooks.x[0]: exec "/absent": execve: no such file or directory (ENOENT)',
@@ -103,7 +104,7 @@ test("a compiled program is spawned in another process's namespaces", (t) => {
     what: '"x"',
     from: "hooks.x[0]",
     executable: b.finish(),
-    streams: { stdin: nothing(t), output: out.fd },
+    streams: { stdin: nothing(t), stdout: out.fd, stderr: out.fd },
     join,
   });
   assert.deepEqual(waitFor(pid), { status: 0 });

@@ -1,6 +1,6 @@
 import { ffi } from "../../ffi/driver.js";
 import type { Config } from "../../generated/config.js";
-import { member, wrong } from "../explain.js";
+import { wrong } from "../explain.js";
 import { hasNamespace } from "./namespaces.js";
 
 /** https://semver.org/spec/v2.0.0.html, items 2, 9 and 10. */
@@ -31,10 +31,4 @@ export function hostNamesHaveNamespace(config: Config): void {
     if (!hasNamespace(config, "uts")) throw wrong(key, "needs a uts namespace");
     if (ffi.encode(name).length > LONGEST_NAME) throw wrong(key, `must have at most ${LONGEST_NAME} bytes`, name);
   }
-}
-
-/** config.md, "annotations": "Keys MUST NOT be an empty string". */
-export function annotationsHaveKeys({ annotations }: Config): void {
-  if (annotations !== undefined && "" in annotations)
-    throw wrong(member("annotations", ""), "must not have an empty key");
 }

@@ -1,6 +1,6 @@
 import type { Config, Seccomp, SeccompAction } from "../../generated/config.js";
 import { ANNOTATIONS } from "../annotations.js";
-import { member, wrong } from "../explain.js";
+import { wrong } from "../explain.js";
 
 /** The largest data of the actions that have any: MAX_ERRNO and SECCOMP_RET_DATA of the kernel. seccomp(2) */
 const LARGEST_DATA: { [action in SeccompAction]?: number } = { SCMP_ACT_ERRNO: 4095, SCMP_ACT_TRACE: 65535 };
@@ -47,8 +47,6 @@ export function notificationsAreReceived({ linux, annotations = {} }: Config): v
     throw wrong("linux.seccomp.listenerPath", "is required beside listenerMetadata");
   if (listenerPath && !listenerPath.startsWith("/"))
     throw wrong("linux.seccomp.listenerPath", "must be an absolute path", listenerPath);
-  if (receiver !== undefined && !receiver.startsWith("/"))
-    throw wrong(member("annotations", ANNOTATIONS.seccompReceiver), "must be an absolute path", receiver);
   if (defaultAction === NOTIFY)
     throw wrong("linux.seccomp.defaultAction", `${NOTIFY} cannot be used as default action`);
   syscalls.forEach(({ action, names }, i) => {
