@@ -13,7 +13,7 @@ test("the library plans a bundle without touching anything", () => {
     writeFileSync(join(bundle, "config.json"), JSON.stringify(defaultConfig()));
     const options = {
       ...{ root: join(bundle, "state"), id: "planned", bundle, foreground: true, warn: assert.fail },
-      ...{ cgroups: false, rootless: false, preserveFds: 0, newKeyring: true, pivot: true },
+      ...{ cgroupManager: "disabled" as const, rootless: false, preserveFds: 0, newKeyring: true, pivot: true },
     };
     const { compiled, rootfs } = plan(options);
     assert.equal(rootfs, join(bundle, "rootfs"));

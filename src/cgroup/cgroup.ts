@@ -10,6 +10,8 @@ import { freeze, isFrozen, thaw } from "./freezer.js";
 import { orRestore } from "./or-restore.js";
 import { refusal } from "./setting.js";
 import { type Controllers, settingsFor } from "./settings.js";
+import { updateUnit } from "./systemd/transient-unit.js";
+import type { Unit } from "./systemd/unit.js";
 import { processesIn, removeCgroup } from "./tree.js";
 
 /** The directories of a container's cgroups: by v1 controller, "name=…" of a named v1 hierarchy, "" of v2. */
@@ -28,7 +30,11 @@ export interface CgroupEntry {
 
 /** A container's cgroups. From the paths of a saved state they are found again. */
 export class Cgroup {
-  constructor(readonly paths: CgroupPaths) {}
+  constructor(
+    readonly paths: CgroupPaths,
+    /** The unit by which systemd has made them, if it has. */
+    private readonly unit?: Unit,
+  ) {}
 
   /** The directories, each once: v1 controllers may share one. */
   get directories(): string[] {
@@ -57,7 +63,13 @@ export class Cgroup {
   set(resources: Resources): void {
     const settings = settingsFor(completeResources(resources, this.paths), this.controllers);
     if (resources.memory?.checkBeforeUpdate) this.#checkMemory(Number(resources.memory.limit ?? 0));
-    orRestore(settings, this.paths, () => applySettings(settings, this.paths));
+    orRestore(settings, this.paths, () => {
+      applySettings(settings, this.paths);
+      if (this.unit === undefined) return;
+      updateUnit(this.unit, settings);
+      // systemd writes what it was told, quotas in whole percents.
+      applySettings(settings, this.paths);
+    });
   }
 
   /** v1 refuses by itself a limit below what is in use; v2 kills processes until it fits. */

@@ -114,7 +114,7 @@ export function exceptionsOf({ allow, rules }: DevicePolicy): string[] {
 }
 
 /** Kinds of access by their mask. */
-const LETTERS = ["", "m", "r", "rm", "w", "wm", "rw", "rwm"];
+export const LETTERS = ["", "m", "r", "rm", "w", "wm", "rw", "rwm"];
 
 /** Whether there is an access to a device that is in both. */
 const overlap = (a: DeviceSet, b: DeviceSet): boolean =>

@@ -2,7 +2,7 @@ import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { EEXIST, ENODEV, ENOENT, EROFS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { quote } from "../linux/file.js";
+import { quote, readFile, writeFile } from "../linux/file.js";
 import { attempt } from "../linux/syscall.js";
 import { applyDevicesV1, applyDevicesV2 } from "./apply-devices.js";
 import { applySettings } from "./apply-settings.js";
@@ -11,7 +11,7 @@ import { inheritCpuset } from "./cpuset.js";
 import { delegate } from "./delegate.js";
 import { enableControllers } from "./enable-controllers.js";
 import { parentOf } from "./location.js";
-import type { CgroupPlan } from "./plan-cgroup.js";
+import type { CgroupPlan, Place } from "./plan-cgroup.js";
 import { processesIn } from "./tree.js";
 
 /**
@@ -20,8 +20,8 @@ import { processesIn } from "./tree.js";
  * @returns what removes again what was made: the cgroups, and parents that had not been there
  * @throws Failure; then what was made is removed
  */
-export function makeCgroup({ cgroup, places, settings, devices, owner, controllers }: CgroupPlan): () => void {
-  const files = settings.map(({ file }) => file);
+export function makeCgroup(plan: CgroupPlan): () => void {
+  const { cgroup, places } = plan;
   const fresh: Record<string, string> = {};
   const parents: string[] = [];
   const undo = () => {
@@ -29,28 +29,62 @@ export function makeCgroup({ cgroup, places, settings, devices, owner, controlle
     for (const parent of parents.reverse()) attempt("unlinkat", C.AT_FDCWD, cstring(parent), C.AT_REMOVEDIR);
   };
   try {
-    for (const { hierarchy, directory } of places) {
-      const { version, mountPoint } = hierarchy;
+    for (const place of places) {
+      const {
+        directory,
+        hierarchy: { mountPoint },
+      } = place;
       const isNew = makeDirectory(directory, mountPoint, parents);
       if (isNew) fresh[directory] = directory;
       else expectEmpty(directory);
-      if (version === 2) {
-        const needed = settings.filter((setting) => setting.cgroup === "").map(({ file }) => file.split(".")[0]);
-        enableControllers(mountPoint, directory, controllers.v2 ?? [], needed);
-      } else if (hierarchy.controllers.includes("cpuset")) inheritCpuset(mountPoint, directory, isNew, files);
+      prepare(plan, place, isNew);
     }
     // One that was there already may have been left stopped.
     if (Object.keys(fresh).length < places.length) cgroup.thaw();
-    const { devices: inV1, "": inV2 } = cgroup.paths;
-    if (devices && inV1 !== undefined) applyDevicesV1(inV1, devices);
-    else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
-    applySettings(settings, cgroup.paths);
-    if (owner !== undefined && inV2 !== undefined) delegate(inV2, owner);
+    limit(plan);
     return undo;
   } catch (error) {
     undo();
     throw error;
   }
+}
+
+/**
+ * Completes what systemd has made for a plan's unit: puts the unit's process into the cgroups that systemd has not put
+ * it into, and sets the limits. What it makes goes with `Cgroup.remove`. Throws Failure, SyscallError.
+ */
+export function completeUnit(plan: CgroupPlan, pid: number): void {
+  for (const place of plan.places) {
+    const {
+      directory,
+      hierarchy: { version, mountPoint },
+    } = place;
+    prepare(plan, place, version === 1 && makeDirectory(directory, mountPoint, []));
+    const procs = `${directory}/cgroup.procs`;
+    if (!readFile(procs).split("\n").includes(String(pid))) writeFile(procs, String(pid));
+  }
+  limit(plan);
+}
+
+/** Gives a cgroup what it needs before there can be processes in it. */
+function prepare({ settings, controllers }: CgroupPlan, { hierarchy, directory }: Place, isNew: boolean): void {
+  const { version, mountPoint } = hierarchy;
+  if (version === 2) {
+    const needed = settings.filter(({ cgroup }) => cgroup === "").map(({ file }) => file.split(".")[0]);
+    enableControllers(mountPoint, directory, controllers.v2 ?? [], needed);
+  } else if (hierarchy.controllers.includes("cpuset")) {
+    const files = settings.map(({ file }) => file);
+    inheritCpuset(mountPoint, directory, isNew, files);
+  }
+}
+
+/** Sets the limits of a plan's cgroups, and leaves them to whom they are for. */
+function limit({ cgroup, settings, devices, owner }: CgroupPlan): void {
+  const { devices: inV1, "": inV2 } = cgroup.paths;
+  if (devices && inV1 !== undefined) applyDevicesV1(inV1, devices);
+  else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
+  applySettings(settings, cgroup.paths);
+  if (owner !== undefined && inV2 !== undefined) delegate(inV2, owner);
 }
 
 /**

@@ -2,13 +2,18 @@ import type { Device, Resources } from "../generated/config.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { ENOENT } from "../linux/errno.js";
+import { Failure } from "../linux/failure.js";
 import { attempt } from "../linux/syscall.js";
 import { availableControllers, Cgroup, type CgroupPaths } from "./cgroup.js";
 import { type DevicePolicy, devicePolicy } from "./device-policy.js";
 import { type Hierarchy, isUnified, keysOf, visibleDirectory } from "./hierarchy.js";
-import { cgroupDirectory, cgroupLocation, parentOf } from "./location.js";
+import { cgroupDirectory, cgroupLocation, type Location, parentOf } from "./location.js";
 import { refusal } from "./setting.js";
 import { type Controllers, type PlacedSetting, settingsFor } from "./settings.js";
+import { annotationProperties } from "./systemd/annotation-properties.js";
+import { Systemd } from "./systemd/systemd.js";
+import { planUnit, type UnitPlan } from "./systemd/transient-unit.js";
+import { cgroupOfUnit, type Manager, type Unit, unitOf } from "./systemd/unit.js";
 
 /** What a container wants of its cgroups. */
 export interface CgroupRequest {
@@ -21,15 +26,25 @@ export interface CgroupRequest {
   devices?: Device[];
   /** The user, as the host numbers them, to leave the cgroup to where that is safe: where v2 has all controllers. */
   owner?: number;
+  /** Whose systemd manages the cgroups, if one does. */
+  systemd?: Manager;
+  /** The config's annotations: some are for systemd. */
+  annotations?: Readonly<Record<string, string>>;
   /** Whether the runtime has no rights over the host: then it does without the cgroups that it may not make. */
   rootless?: boolean;
+}
+
+/** A cgroup of a container. */
+export interface Place {
+  hierarchy: Hierarchy;
+  directory: string;
 }
 
 /** Cgroups that are to be made. */
 export interface CgroupPlan {
   /** The cgroups, by their paths; they need not exist yet. */
   cgroup: Cgroup;
-  places: { hierarchy: Hierarchy; directory: string }[];
+  places: Place[];
   /** All that are mounted. */
   hierarchies: readonly Hierarchy[];
   settings: PlacedSetting[];
@@ -38,6 +53,8 @@ export interface CgroupPlan {
   /** The user to leave the v2 cgroup to. */
   owner?: number;
   controllers: Controllers;
+  /** The unit by which systemd makes the cgroups, if it does. */
+  unit?: UnitPlan;
 }
 
 /**
@@ -47,14 +64,15 @@ export interface CgroupPlan {
  * @throws Failure by JSON path
  */
 export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupRequest): CgroupPlan {
-  const { id, cgroupsPath, resources = {}, rootless = false } = request;
-  const location = cgroupLocation(cgroupsPath, id);
+  const { id, cgroupsPath, resources = {}, rootless = false, systemd, annotations = {} } = request;
+  const unit = systemd && unitOf(cgroupsPath, id, systemd);
+  const location = unit ? locationOf(unit, hierarchies) : cgroupLocation(cgroupsPath, id);
   const devices = devicePolicy(resources.devices, request.devices);
   const controllers = controllersOf(hierarchies);
   const settings = settingsFor(resources, controllers);
   const inV2 = !controllers.v1.includes("devices") || settings.some(({ cgroup }) => cgroup === "");
   // Without rights, a place that nobody asked for may be gone without.
-  const optional = rootless && !cgroupsPath;
+  const optional = rootless && !cgroupsPath && unit === undefined;
   const places = hierarchies
     .filter(
       (hierarchy) => (hierarchy.version === 1 || inV2) && !(optional && visibleDirectory(hierarchy) === undefined),
@@ -63,13 +81,33 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
     .filter(({ hierarchy, directory }) => !optional || mayMake(hierarchy, directory));
   const paths: Record<string, string> = {};
   for (const { hierarchy, directory } of places) for (const key of keysOf(hierarchy)) paths[key] = directory;
-  const plan = { cgroup: new Cgroup(paths), places, hierarchies, settings: settable(settings, paths), controllers };
-  if (rootless) return plan;
-  if (paths.devices === undefined && paths[""] === undefined) {
+  const allowed = rootless ? undefined : devices;
+  if (allowed && paths.devices === undefined && paths[""] === undefined) {
     throw refusal("devices", "no cgroup hierarchy that controls devices is mounted");
   }
   const { owner } = request;
-  return { ...plan, devices, ...(owner !== undefined && isUnified(hierarchies) && { owner }) };
+  const plan = {
+    cgroup: new Cgroup(paths),
+    places,
+    hierarchies,
+    settings: settable(settings, paths),
+    controllers,
+    ...(allowed && { devices: allowed }),
+    ...(allowed && owner !== undefined && isUnified(hierarchies) && { owner }),
+  };
+  if (unit === undefined) return plan;
+  const version = isUnified(hierarchies) ? 2 : 1;
+  const more = annotationProperties(annotations);
+  return { ...plan, unit: planUnit({ id, unit, version, settings: plan.settings, devices: allowed, more }) };
+}
+
+/** Where systemd puts a unit's cgroups. Throws Failure. */
+function locationOf(unit: Unit, hierarchies: readonly Hierarchy[]): Location {
+  const path = cgroupOfUnit(unit);
+  if (unit.manager === "system") return { absolute: true, path };
+  if (!isUnified(hierarchies)) throw new Failure("an ordinary user's systemd manages cgroups in pure cgroup v2 only");
+  const above = Systemd.use(unit.manager, ({ controlGroup }) => controlGroup);
+  return { absolute: true, path: `${above}/${path}`.slice(1) };
 }
 
 /** The controllers of a host; v2's are looked up when they are asked for. */

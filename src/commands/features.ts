@@ -39,7 +39,7 @@ function features(): Features {
     linux: {
       namespaces: Object.keys(NAMESPACE_FLAGS).sort() as NamespaceType[],
       capabilities: [...CAPABILITIES],
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: {
         enabled: true,
         actions: Object.keys(ACTIONS) as SeccompAction[],

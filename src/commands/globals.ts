@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { GlobalOptions } from "../container/options.js";
+import type { CgroupManager, GlobalOptions } from "../container/options.js";
 import { ffi } from "../ffi/driver.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
@@ -17,7 +17,7 @@ export interface Globals extends GlobalOptions {
   readonly debug: boolean;
   /** Writes to the log, if there is one. */
   readonly log: (level: Level, message: string) => void;
-  readonly cgroupManager: "cgroupfs" | "disabled";
+  readonly cgroupManager: CgroupManager;
 }
 
 /** Defines the options that all commands have. */
@@ -72,13 +72,7 @@ export function globalsOf(program: Command): Globals {
     get rootless() {
       return rootless === "auto" ? hasNoRights() : rootless === "true";
     },
-    get cgroupManager() {
-      if (systemdCgroup || cgroupManager === "systemd")
-        throw new Failure(systemdCgroup ? "--systemd-cgroup" : "--cgroup-manager systemd", {
-          cause: "systemd as the manager of cgroups is not supported yet",
-        });
-      return cgroupManager;
-    },
+    cgroupManager: systemdCgroup ? "systemd" : cgroupManager,
   };
 }
 

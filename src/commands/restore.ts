@@ -37,7 +37,7 @@ export function defineRestore(program: Command): void {
         bundle,
         subreaper,
         foreground: !detach,
-        cgroups: cgroupManager === "cgroupfs",
+        cgroupManager,
         ...(consoleSocket !== undefined && { consoleSocket }),
         ...(pidFile !== undefined && { pidFile }),
         ...(lsmProfile !== undefined && { lsmProfile }),

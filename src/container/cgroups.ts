@@ -1,18 +1,20 @@
 import { Cgroup, type CgroupPaths } from "../cgroup/cgroup.js";
 import { cgroupHierarchies, type Hierarchy, isUnified, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
+import { stopUnit } from "../cgroup/systemd/transient-unit.js";
 import type { Config } from "../generated/config.js";
 import { type CgroupFacts, input } from "../init/facts.js";
 import { close, exists, type Fd } from "../linux/file.js";
 import type { CreateOptions } from "./options.js";
+import type { Saved } from "./saved.js";
 
 /** Plans the cgroups of a container; none if cgroups are not to be managed. Throws Failure by JSON path. */
 export function planCgroups(
   config: Config,
-  { id, cgroups, rootless }: Pick<CreateOptions, "id" | "cgroups" | "rootless">,
+  { id, cgroupManager, rootless }: Pick<CreateOptions, "id" | "cgroupManager" | "rootless">,
 ): CgroupPlan | undefined {
-  if (!cgroups) return undefined;
-  const { linux = {} } = config;
+  if (cgroupManager === "disabled") return undefined;
+  const { linux = {}, annotations } = config;
   const owner = ownerOf(config);
   return planCgroup(cgroupHierarchies(), {
     id,
@@ -21,6 +23,8 @@ export function planCgroups(
     ...(linux.resources !== undefined && { resources: linux.resources }),
     ...(linux.devices !== undefined && { devices: linux.devices }),
     ...(owner !== undefined && { owner }),
+    ...(cgroupManager === "systemd" && { systemd: rootless ? "user" : "system" }),
+    ...(annotations !== undefined && { annotations }),
   });
 }
 
@@ -48,10 +52,17 @@ export function cgroupFacts({ mounts = [] }: Config, plan: CgroupPlan | undefine
   const version1 = places.filter(({ hierarchy }) => hierarchy.version === 1);
   const shows = mounts.some(({ type }) => type === "cgroup");
   return {
-    tasks: version1.map(({ hierarchy }) => keysOf(hierarchy)[0]),
-    into: places.length > version1.length,
+    // Where systemd makes the cgroups, it moves init there.
+    tasks: plan?.unit ? [] : version1.map(({ hierarchy }) => keysOf(hierarchy)[0]),
+    into: plan?.unit ? false : places.length > version1.length,
     ...shownHierarchies(shows ? (plan?.hierarchies ?? cgroupHierarchies()) : [], places),
   };
+}
+
+/** Removes a container's cgroups, in which nothing runs any more. Throws Failure. */
+export function removeCgroups({ cgroup, unit }: Saved): void {
+  if (unit !== undefined) stopUnit(unit);
+  new Cgroup(cgroup).remove();
 }
 
 /** The hierarchies that a mount of type cgroup shows: v1's where there are any. */

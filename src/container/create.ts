@@ -1,4 +1,5 @@
-import { makeCgroup } from "../cgroup/make-cgroup.js";
+import { completeUnit, makeCgroup } from "../cgroup/make-cgroup.js";
+import { startUnit } from "../cgroup/systemd/transient-unit.js";
 import { ANNOTATIONS } from "../config/annotations.js";
 import { member } from "../config/explain.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
@@ -25,6 +26,7 @@ import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctr
 import { resctrlRoot } from "../resctrl/resctrl-root.js";
 import { compileSeccomp } from "../seccomp/compile.js";
 import { connectTo, requireConsole, requirePreserved, sendProcess } from "./caller.js";
+import { removeCgroups } from "./cgroups.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { keepFilter } from "./kept-filters.js";
@@ -88,7 +90,8 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
 
     const inputs: Record<string, Fd> = {};
     let into: Fd | undefined;
-    if (cgroups !== undefined) {
+    if (cgroups?.unit !== undefined) undo.add(() => removeCgroups(saved));
+    else if (cgroups !== undefined) {
       undo.add(makeCgroup(cgroups));
       const entry = cgroups.cgroup.openEntry();
       for (const { name, fd } of entry.tasks) inputs[input.tasks(name)] = keep(fd);
@@ -124,6 +127,12 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
       pid: init.pid,
       startTime: processStatus(init.pid)?.startTime ?? 0,
     };
+    if (cgroups?.unit !== undefined) {
+      startUnit(cgroups.unit, init.pid);
+      saved = { ...saved, cgroup: cgroups.cgroup.paths, unit: cgroups.unit.unit };
+      directory.save(saved);
+      completeUnit(cgroups, init.pid);
+    }
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) directory.save(saved);
     if (resctrl) enterResctrlGroup(resctrl, init.pid);

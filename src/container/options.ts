@@ -12,6 +12,9 @@ export interface GlobalOptions {
   readonly note?: (message: string) => void;
 }
 
+/** What can manage cgroups. */
+export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
+
 /** What `create` and `run` take. */
 export interface CreateOptions extends GlobalOptions {
   readonly id: string;
@@ -27,8 +30,8 @@ export interface CreateOptions extends GlobalOptions {
   readonly newKeyring: boolean;
   /** Whether the root is changed by pivot_root(2); else it is moved. */
   readonly pivot: boolean;
-  /** Whether the container gets cgroups. */
-  readonly cgroups: boolean;
+  /** What makes the container's cgroups; it gets none where they are not to be managed. */
+  readonly cgroupManager: CgroupManager;
   /** A step to make fail on purpose. */
   readonly fault?: Fault;
   /** Whether the command stays and serves the container's terminal. */

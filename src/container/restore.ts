@@ -26,7 +26,7 @@ import { rootOf } from "./facts.js";
 import { runHooks, runStopHooks } from "./hooks.js";
 import { makeMountPoints } from "./mount-points.js";
 import { openNamespaces } from "./namespaces.js";
-import type { GlobalOptions } from "./options.js";
+import type { CgroupManager, GlobalOptions } from "./options.js";
 import { readBundle } from "./plan.js";
 import { destroyOnce } from "./run.js";
 import { newRecord, type Saved } from "./saved.js";
@@ -40,8 +40,8 @@ export interface RestoreOptions extends GlobalOptions, CriuOptions {
   readonly bundle: string;
   readonly pidFile?: string;
   readonly consoleSocket?: string;
-  /** Whether the container gets cgroups. */
-  readonly cgroups: boolean;
+  /** What makes the container's cgroups. */
+  readonly cgroupManager: CgroupManager;
   /** Whether the command stays until the container ends. */
   readonly foreground: boolean;
   /** Whether to adopt the container's orphans. */
@@ -84,6 +84,11 @@ function restoreProcesses(options: RestoreOptions): Restored {
   const { id, lsmProfile, lsmMountContext } = options;
   const { config, text, bundle } = readBundle(options);
   const rootfs = rootOf(config, bundle);
+  if (options.cgroupManager === "systemd")
+    throw new Failure(`restore container ${quote(id)}`, {
+      cause: "systemd as the manager of cgroups cannot be given restored processes",
+      hint: "--cgroup-manager cgroupfs makes the cgroups without it",
+    });
   const cgroups = planCgroups(config, options);
   const { intelRdt } = config.linux ?? {};
   const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), id, intelRdt);

@@ -1,5 +1,6 @@
 import type { CgroupPaths } from "../cgroup/cgroup.js";
 import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
+import type { Unit } from "../cgroup/systemd/unit.js";
 import { makesNamespace } from "../config/rules/namespaces.js";
 import type { Config, Hooks } from "../generated/config.js";
 import type { ToldStep } from "../launch/init.js";
@@ -32,6 +33,8 @@ export interface Saved {
   /** Whether there is a program to start. */
   readonly hasProcess: boolean;
   readonly cgroup: CgroupPaths;
+  /** The unit that systemd has made its cgroups by. */
+  readonly unit?: Unit;
   /** The config's memory.checkBeforeUpdate, which holds for updates that do not say otherwise. */
   readonly checkMemory: boolean;
   /** Its place in resctrl, where it has one. */
@@ -63,7 +66,8 @@ export const newRecord = (
   ownProcesses: makesNamespace(config, "pid"),
   newKeyring: true,
   hasProcess: config.process !== undefined,
-  cgroup: cgroups?.cgroup.paths ?? {},
+  // Those that systemd makes are the container's from then on.
+  cgroup: cgroups?.unit === undefined ? (cgroups?.cgroup.paths ?? {}) : {},
   checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
   rest: { first: 0, steps: [] },
 });

@@ -33,7 +33,7 @@ export function update({ root }: GlobalOptions, id: string, resources: Resources
   if (shares !== undefined) share(directory, saved, shares);
   const { memory } = resources;
   const checked = memory && { checkBeforeUpdate: saved.checkMemory, ...memory };
-  new Cgroup(saved.cgroup).set({ ...resources, ...(checked && { memory: checked }) });
+  new Cgroup(saved.cgroup, saved.unit).set({ ...resources, ...(checked && { memory: checked }) });
 }
 
 /** Changes the shares of a container's class of service; where it has none yet, makes one for it. Throws Failure. */

@@ -94,14 +94,14 @@ test("flags become options", () => {
   program.parse(["--root", "/r", "--cgroup-manager", "disabled"], { from: "user" });
   const flags = { bundle: ".", preserveFds: 2, newKeyring: true, failStep: "3:EIO", pidFile: "/p" };
   const options = createOptions(globalsOf(program), "c", { ...flags, pivot: true } as never, false);
-  const { root, id, preserveFds, cgroups, foreground, fault, pidFile } = options;
+  const { root, id, preserveFds, cgroupManager, foreground, fault, pidFile } = options;
   assert.deepEqual(
-    { root, id, preserveFds, cgroups, foreground, fault, pidFile },
+    { root, id, preserveFds, cgroupManager, foreground, fault, pidFile },
     {
       root: "/r",
       id: "c",
       preserveFds: 2,
-      cgroups: false,
+      cgroupManager: "disabled",
       foreground: false,
       fault: { number: 3, errno: "EIO" },
       pidFile: "/p",

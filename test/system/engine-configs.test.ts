@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shared } from "../folders.js";
-import { type FullConfig, type Scene, system, TAG } from "./harness.js";
+import { cgroupsPath, type FullConfig, type Scene, system } from "./harness.js";
 
 /** Puts what is here in the place of what was on the engine's machine: root, sources, namespaces, cgroups, hooks. */
 function adapt(s: Scene, config: FullConfig): FullConfig {
@@ -12,7 +12,7 @@ function adapt(s: Scene, config: FullConfig): FullConfig {
   config.process.cwd = "/";
   config.process.env = ["PATH=/bin"];
   config.hooks = {};
-  config.linux.cgroupsPath = `/${TAG}/c`;
+  config.linux.cgroupsPath = cgroupsPath();
   for (const namespace of config.linux.namespaces) delete namespace.path;
   for (const mount of config.mounts)
     if (mount.source?.startsWith("/") && !existsSync(mount.source)) mount.source = sourceOf(s, mount.destination);

@@ -266,7 +266,6 @@ system("files and sockets that the flags name and that do not do", (s) => {
     [["nonsense"], /^unknown command 'nonsense'/],
     [[], /^no command given/],
     [["--log-format", "yaml", "list"], /'yaml' is invalid/],
-    [["--systemd-cgroup", "create", "c"], /^--systemd-cgroup: .* not supported yet$/],
   ];
   for (const [args, message] of cases) {
     assert.match(s.fdrunc(args).fails(), message, args.join(" "));

@@ -37,7 +37,10 @@ export const FDRUNC: readonly string[] = commandLine(
 );
 
 /** Global options for every call, in environment FDRUNC_FLAGS. */
-const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);
+export const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);
+
+/** Whether systemd manages the cgroups of the tests' containers. */
+export const SYSTEMD: boolean = FLAGS.includes("--cgroup-manager=systemd");
 
 /** Which form of fdrunc that is. Node's is slower to start, so tests that repeat themselves do it less often. */
 export const FORM: string = process.env.FDRUNC_FORM ?? (FDRUNC.length > 1 ? "node" : "quickjs");
@@ -59,6 +62,16 @@ export const MISSING: string | false =
 
 /** In the names of all that is made outside of the tests' own directory. */
 export const TAG = `fdrunc-test-${process.pid}`;
+
+/** A linux.cgroupsPath of the tests' own, by its last name. */
+export const cgroupsPath = (name = "c"): string => (SYSTEMD ? `:${TAG}:${name}` : `/${TAG}/${name}`);
+
+/** Where systemd puts units that name no slice. */
+const USER = process.getuid?.();
+const SLICE = USER === 0 ? "system.slice" : `user.slice/user-${USER}.slice/user@${USER}.service/user.slice`;
+
+/** Where the cgroups of such a linux.cgroupsPath lie below their hierarchies. */
+const placeOf = (name: string): string => (SYSTEMD ? `${SLICE}/${TAG}-${name}.scope` : `${TAG}/${name}`);
 
 const APPLETS =
   "[ awk cat chmod chown cp cut dd dnsdomainname echo env false find grep head hostname id ifconfig kill ln ls mkdir " +
@@ -159,7 +172,7 @@ export class Scene {
     config.process.terminal = false;
     config.process.args = ["true"];
     config.annotations = {};
-    config.linux.cgroupsPath = `/${TAG}/c`;
+    config.linux.cgroupsPath = cgroupsPath();
     change(config);
     this.writeText(toJson(config));
     this.config = config;
@@ -388,9 +401,13 @@ export const defaultParent = (hierarchy: Hierarchy): string =>
 function cgroups(): string[] {
   return hierarchies.flatMap((hierarchy) => {
     const parent = join(hierarchy.mountPoint, TAG);
-    const directory = defaultParent(hierarchy);
-    const others = entries(directory).filter((name) => name.includes(TAG) && name !== TAG);
-    return [...below(parent), ...others.map((name) => join(directory, name))];
+    const places = new Set([defaultParent(hierarchy), join(hierarchy.mountPoint, SLICE)]);
+    const elsewhere = [...places].flatMap((directory) =>
+      entries(directory)
+        .filter((name) => name.includes(TAG) && name !== TAG)
+        .map((name) => join(directory, name)),
+    );
+    return [...below(parent), ...elsewhere];
   });
 }
 
@@ -401,12 +418,12 @@ function below(directory: string): string[] {
     .flatMap(({ name }) => [...below(join(directory, name)), join(directory, name)]);
 }
 
-/** The directory of a container's cgroup for a v1 controller, or in v2. */
-export function cgroupOf(controller: string, path = `${TAG}/c`): string {
+/** The directory of a container's cgroup for a v1 controller, or in v2, by the last name of its linux.cgroupsPath. */
+export function cgroupOf(controller: string, name = "c"): string {
   const hierarchy =
     hierarchies.find(({ controllers }) => controllers.includes(controller)) ??
     hierarchies.find(({ version }) => version === 2);
-  return join((hierarchy as Hierarchy).mountPoint, path);
+  return join((hierarchy as Hierarchy).mountPoint, placeOf(name));
 }
 
 /** The names in a directory; none where it does not exist. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { entries, FORM, type Scene, system, TAG } from "./harness.js";
+import { cgroupsPath, entries, FORM, type Scene, system } from "./harness.js";
 
 const isNode = FORM === "node";
 
@@ -88,7 +88,7 @@ system("many containers at a time: none is lost, none is left", async (s, t) => 
       config.hostname = id;
       config.process.args = ["sh", "-c", "echo > /out/$(hostname)"];
       config.mounts.push({ destination: "/out", type: "bind", source: s.path("out"), options: ["bind"] });
-      config.linux.cgroupsPath = `/${TAG}/${id}`;
+      config.linux.cgroupsPath = cgroupsPath(id);
     });
     const file = s.path("configs", `${id}.json`);
     writeFileSync(file, JSON.stringify(config));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { cgroupOf, FDRUNC, type FullConfig, type Scene, system, TAG } from "./harness.js";
+import { cgroupOf, cgroupsPath, FDRUNC, FLAGS, type FullConfig, type Scene, SYSTEMD, system } from "./harness.js";
 
 /** What became of a command. */
 export interface Outcome {
@@ -11,8 +11,9 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** The cgroup of runc's container, beside "c" of ours. */
-const THEIRS = `/${TAG}/runc`;
+/** The last name of the linux.cgroupsPath of runc's container, beside "c" of ours. */
+const THEIRS = "runc";
+const THEIR_FLAGS = SYSTEMD ? ["--systemd-cgroup"] : [];
 
 /** fdrunc and runc, each with a container "c" of the same config, which are told the same. */
 export class Pair {
@@ -27,7 +28,7 @@ export class Pair {
     });
     const other = { ...config, root: { ...config.root, path: scene.rootfs } };
     mkdirSync(scene.path("theirs"), { recursive: true });
-    const linux = { ...config.linux, cgroupsPath: THEIRS };
+    const linux = { ...config.linux, cgroupsPath: cgroupsPath(THEIRS) };
     writeFileSync(scene.path("theirs", "config.json"), JSON.stringify({ ...other, linux }));
     for (const outcome of this.both(["run", "--detach", "c"]))
       assert.deepEqual([outcome.status, outcome.stderr], [0, ""]);
@@ -37,8 +38,8 @@ export class Pair {
   both(args: readonly string[], input = ""): [ours: Outcome, theirs: Outcome] {
     const { scene } = this;
     return [
-      this.call([...FDRUNC, "--root", scene.state, ...args], scene.bundle, input),
-      this.call(["runc", "--root", scene.path("runc-state"), ...args], scene.path("theirs"), input),
+      this.call([...FDRUNC, ...FLAGS, "--root", scene.state, ...args], scene.bundle, input),
+      this.call(["runc", ...THEIR_FLAGS, "--root", scene.path("runc-state"), ...args], scene.path("theirs"), input),
     ];
   }
 
@@ -53,7 +54,7 @@ export class Pair {
 
   /** The contents of both's files in the cgroups of a controller. */
   files(controller: string, file: string): [ours: string, theirs: string] {
-    const read = (path?: string) => readFileSync(`${cgroupOf(controller, path)}/${file}`, "utf8");
+    const read = (name?: string) => readFileSync(`${cgroupOf(controller, name)}/${file}`, "utf8");
     return [read(), read(THEIRS)];
   }
 

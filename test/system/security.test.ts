@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { C } from "../../src/linux/constants.js";
 import { sys } from "../../src/linux/syscall.js";
-import { FORM, type FullConfig, mountInfo, type Scene, system } from "./harness.js";
+import { FORM, type FullConfig, mountInfo, type Scene, SYSTEMD, system } from "./harness.js";
 
 /*
  * Past holes of container runtimes, by the numbers under which they are known: an image or a config does what an
@@ -393,8 +393,9 @@ system("CVE-2026-41579, CVE-2026-47766: devices of an image whose /dev is a link
   }
 });
 
-system("ids and cgroup paths that would lead elsewhere are refused", (s) => {
+system("ids and cgroup paths that would lead elsewhere are refused", (s, t) => {
   for (const id of ["../c", "a/../../c", "..", "."]) assert.match(s.create(id).fails(), /^container id /);
+  if (SYSTEMD) return t.skip("needs cgroupfs as the manager, for the paths");
   for (const path of ["/../c", "../../c", "/a/../../c"]) {
     s.write(({ linux }) => {
       linux.cgroupsPath = path;
