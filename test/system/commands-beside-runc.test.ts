@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { cgroupOf, eventually, type Scene, system } from "./harness.js";
+import { cgroupOf, eventually, FORM, type Scene, system } from "./harness.js";
 
 /** What a command has done: its exit status, and the container's afterwards, "absent" where there is none. */
 interface Effect {
@@ -59,6 +59,7 @@ const hasRunc = spawnSync("runc", ["--version"]).status === 0;
 function beside(name: string, steps: readonly Step[], program = ["sleep", "1000"]): void {
   system(`beside runc: ${name}`, (s, t) => {
     if (!hasRunc) return t.skip("needs runc");
+    if (FORM === "node") return t.skip("needs the executable: Node's form starts too slowly for so many commands");
     s.write((config) => {
       config.process.args = program;
     });
