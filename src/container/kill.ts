@@ -1,7 +1,8 @@
 import { Cgroup } from "../cgroup/cgroup.js";
+import { STOP_SIGNAL } from "../config/rules/annotations.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import { SIGKILL } from "../linux/signals.js";
+import { SIGKILL, SIGTERM, signalNumber } from "../linux/signals.js";
 import { sys } from "../linux/syscall.js";
 import type { GlobalOptions } from "./options.js";
 import { withProcess } from "./recorded-process.js";
@@ -12,10 +13,13 @@ import { statusOf } from "./status.js";
 /**
  * Sends a signal to a container's init (runtime.md, "Kill"), or to all its processes. Throws Failure unless it is
  * created or running; with `all`, a stopped one is fine.
+ *
+ * @param wanted the signal; undefined: the one that the config names for that, or SIGTERM
  */
-export function kill({ root }: GlobalOptions, id: string, signal: number, all: boolean): void {
+export function kill({ root }: GlobalOptions, id: string, wanted: number | undefined, all: boolean): void {
   const saved = StateDirectory.open(root, id).read();
   const status = statusOf(saved);
+  const signal = wanted ?? signalNumber(saved?.annotations[STOP_SIGNAL] ?? "") ?? SIGTERM;
   const processes = new Cgroup(saved?.cgroup ?? {});
   const alive = saved !== undefined && status !== "creating" && status !== "stopped";
   if (!alive && !all) {

@@ -279,6 +279,13 @@ const CASES: Record<string, Case[]> = {
       message: 'annotations[""]: must not have an empty key',
       good: [{ annotations: { a: "" } }, { annotations: {} }],
     },
+    {
+      bad: { annotations: { "org.opencontainers.image.stopSignal": "SIGSTOPIT" } },
+      message: 'annotations["org.opencontainers.image.stopSignal"]: must be a signal, got "SIGSTOPIT"',
+      good: ["", "15", "SIGQUIT", "SIGRTMIN+3"].map((signal) => ({
+        annotations: { "org.opencontainers.image.stopSignal": signal },
+      })),
+    },
   ],
   namespaces: [
     {

@@ -195,6 +195,22 @@ system("kill sends any signal, by name or number", (s) => {
   assert.equal(s.fdrunc(["kill", "c", "65"]).fails(), 'signal "65": unknown');
 });
 
+system("kill sends the image's stop signal if it is told no other", (s) => {
+  const script = 'trap "echo USR1; exit" USR1; trap "echo TERM" TERM; echo up; while :; do sleep 0.02; done';
+  s.write((config) => {
+    config.process.args = ["sh", "-c", script];
+    config.annotations = { "org.opencontainers.image.stopSignal": "SIGUSR1" };
+  });
+  const created = s.create();
+  s.fdrunc(["start", "c"]).succeeds();
+  eventually(() => assert.equal(created.stdout, "up\n"));
+  s.fdrunc(["kill", "c", "TERM"]).succeeds();
+  eventually(() => assert.equal(created.stdout, "up\nTERM\n"));
+  s.fdrunc(["kill", "c"]).succeeds();
+  s.waitFor("stopped");
+  assert.equal(created.stdout, "up\nTERM\nUSR1\n");
+});
+
 system("kill sends TERM if it is told no signal", (s) => {
   container(s, ["sh", "-c", 'trap "echo TERM; exit" TERM; echo up; while :; do sleep 0.02; done']);
   eventually(() => assert.equal(readFileSync(s.path("0.out"), "utf8"), "up\n"));

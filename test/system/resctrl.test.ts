@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { parseMount } from "../../src/linux/mount-info.js";
-import { mountInfo, system, TAG } from "./harness.js";
+import { mountLines, parseMount } from "../../src/linux/mount-info.js";
+import { system, TAG } from "./harness.js";
 
 /** Where the host has resctrl, if it has. */
-const root = mountInfo()
-  .map(parseMount)
-  .find(({ type }) => type === "resctrl")?.mountPoint;
+const root = [...mountLines()].map(parseMount).find(({ type }) => type === "resctrl")?.mountPoint;
 
 system("a host without resctrl refuses a class of service before anything is made", (s, t) => {
   if (root !== undefined) return t.skip("needs a host without resctrl");

@@ -1,6 +1,10 @@
 import type { Config } from "../../generated/config.js";
+import { signalNumber } from "../../linux/signals.js";
 import { ANNOTATIONS } from "../annotations.js";
 import { member, wrong } from "../explain.js";
+
+/** The specification's annotation with the signal that ends a container. */
+export const STOP_SIGNAL = "org.opencontainers.image.stopSignal";
 
 const PATHS = [
   ANNOTATIONS.hooksStdout,
@@ -27,6 +31,8 @@ export function annotationsAreUnderstood({ annotations }: Config): void {
   if (annotations === undefined) return;
   const path = (name: string) => member("annotations", name);
   if ("" in annotations) throw wrong(path(""), "must not have an empty key");
+  const signal = annotations[STOP_SIGNAL];
+  if (signal && signalNumber(signal) === undefined) throw wrong(path(STOP_SIGNAL), "must be a signal", signal);
   for (const name in REFUSED)
     if (annotations[name] !== undefined) throw wrong(path(name), `is not supported: ${REFUSED[name]}`);
   for (const name of PATHS)
