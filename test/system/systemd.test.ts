@@ -121,19 +121,22 @@ underSystemd("update changes what systemd and the kernel know, and exactly", (s)
   s.fdrunc(["update", ...flags, "--pids-limit", "21", "--cpu-share", "2048", "--cpuset-cpus", "0", "c"]).succeeds();
   const expected = {
     ...{ MemoryMax: String(48 << 20), MemorySwapMax: String(16 << 20), CPUQuotaPerSecUSec: "250ms" },
-    ...{ CPUQuotaPeriodUSec: "50ms", TasksMax: "21", CPUWeight: "170", AllowedCPUs: "0" },
+    ...{ CPUQuotaPeriodUSec: "50ms", TasksMax: "21", CPUWeight: "174", AllowedCPUs: "0" },
   };
   assert.deepEqual(shown(UNIT, ...Object.keys(expected)), expected);
   const files = {
     ...{ "memory.max": String(48 << 20), "memory.swap.max": String(16 << 20), "cpu.max": "12345 50000" },
-    ...{ "pids.max": "21", "cpu.weight": "170", "cpuset.cpus": "0" },
+    ...{ "pids.max": "21", "cpu.weight": "174", "cpuset.cpus": "0" },
   };
   for (const [file, text] of Object.entries(files)) assert.equal(read(file), text, file);
   s.fdrunc(["update", "--memory", "-1", "--pids-limit", "-1", "c"]).succeeds();
   assert.deepEqual(shown(UNIT, "MemoryMax", "TasksMax"), { MemoryMax: "infinity", TasksMax: "infinity" });
   assert.deepEqual([read("memory.max"), read("pids.max")], ["max", "max"]);
   // What the kernel refuses, systemd does not hear of.
-  assert.match(s.fdrunc(["update", "--pids-limit", "5", "--cpuset-cpus", "4000", "c"]).fails(), /cpu\.cpus/);
+  assert.match(
+    s.fdrunc(["update", "--pids-limit", "5", "--cpuset-cpus", "4000", "c"]).fails(),
+    /^--cpuset-cpus "4000"/,
+  );
   assert.deepEqual(shown(UNIT, "TasksMax", "AllowedCPUs"), { TasksMax: "infinity", AllowedCPUs: "0" });
   assert.equal(read("pids.max"), "max");
 });
@@ -233,7 +236,6 @@ underSystemd("a container that its unit's end has ended, and one that failed wit
     annotation("RuntimeMaxSec", "1")(config);
     annotation("TimeoutStopSec", "1")(config);
   }).succeeds();
-  s.fdrunc(["start", "c"]).succeeds();
   eventually(() => assert.equal(shown(UNIT, "ActiveState").ActiveState, "failed"));
   assert.equal(s.status(), "stopped");
   s.fdrunc(["delete", "c"]).succeeds();
