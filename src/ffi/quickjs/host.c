@@ -215,7 +215,7 @@ static uint8_t *compile(size_t *length) {
     _exit(1);
   }
   JSRuntime *runtime = JS_NewRuntime();
-  JS_SetStripInfo(runtime, JS_STRIP_SOURCE);
+  JS_SetStripInfo(runtime, JS_STRIP_DEBUG);
   JSContext *ctx = JS_NewContext(runtime);
   JSValue code = JS_Eval(ctx, script, size, "fdrunc", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code)) _exit(report(ctx));
