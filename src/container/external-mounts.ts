@@ -1,8 +1,8 @@
 import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
+import { isBind } from "../init/mount-destination.js";
 import { parseMountOptions } from "../init/mount-options.js";
-import { isBind } from "../init/mounts.js";
 import { cleanPath } from "../init/target.js";
 import { C } from "../linux/constants.js";
 import { ENOENT, ENOTDIR } from "../linux/errno.js";

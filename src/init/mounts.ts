@@ -1,22 +1,27 @@
-import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
+import { makesNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import type { Hint, Label, Value } from "../machine/program.js";
+import type { Hint, Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
+import { compileCgroupMount } from "./cgroup-mount.js";
+import { createFileSystem } from "./create-file-system.js";
 import { type Facts, input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
+import { isBind, mountDestination } from "./mount-destination.js";
 import { labelled } from "./mount-label.js";
-import { type Attributes, type MountOptions, parseMountOptions } from "./mount-options.js";
+import { type MountOptions, parseMountOptions } from "./mount-options.js";
 import {
   attach,
+  changeAttributes,
   cleanPath,
-  components,
   inRoot,
   makeDirectories,
   makeFile,
+  openDirectory,
   requireProc,
   setAttributes,
+  spread,
 } from "./target.js";
 
 /** Compiles the config's mounts, in order. Slot `root` holds the root file system. Throws Failure. */
@@ -27,7 +32,7 @@ export function compileMounts(b: Builder, config: Config, facts: Facts): void {
       const job: Job = { ...jobOf(mount, from), index };
       if (job.options.keywords.has("remount")) remount(b, job, facts);
       else bind(b, job, facts);
-    } else if (mount.type === "cgroup") cgroup(b, mount, from, config, facts);
+    } else if (mount.type === "cgroup") compileCgroupMount(b, mount, from, config, facts);
     else b.part(fileSystem, fileSystemOf(mount, config, facts), from);
   });
 }
@@ -36,14 +41,9 @@ export function compileMounts(b: Builder, config: Config, facts: Facts): void {
 const NOT_OWN = new Set(["bind", "rbind", "remount"]);
 
 function jobOf(mount: Mount, from: string): Omit<Job, "index"> {
-  const job = { mount, options: parseMountOptions(mount.options), path: components(mount.destination), from };
-  checkDestination(job);
-  return job;
+  const options = parseMountOptions(mount.options);
+  return { mount, options, path: mountDestination(mount, options, from), from };
 }
-
-/** Whether a mount shows an existing tree elsewhere. */
-export const isBind = ({ type }: Mount, { keywords }: MountOptions): boolean =>
-  type === "bind" || keywords.has("bind") || keywords.has("rbind");
 
 /** A mount on its way into steps. */
 interface Job {
@@ -52,23 +52,6 @@ interface Job {
   readonly index: number;
   readonly path: readonly string[];
   readonly from: string;
-}
-
-/** What may be bound over a file of /proc: files that lxcfs and the like stand in for. */
-const PROC_FILES = new Set(
-  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled".split(
-    " ",
-  ),
-);
-
-function checkDestination({ mount, path, from, options }: Omit<Job, "index">): void {
-  const refuse = (why: string) => {
-    throw new Failure(`${from}.destination: ${quote(mount.destination)}`, { cause: why });
-  };
-  if (path.length === 0) refuse("the root itself cannot be a mount's destination");
-  if (path[0] !== "proc" || path.length === 1 || mount.type === "proc") return;
-  if (!isBind(mount, options) || !PROC_FILES.has(path.slice(1).join("/")))
-    refuse("lies inside /proc, where only binds over a few known files are allowed");
 }
 
 /** Why a file system may not be made in a user namespace. */
@@ -147,57 +130,6 @@ function fileSystem(b: Builder, { userNamespace, stands, ...mount }: FileSystem)
   finish(b, options, slotName);
 }
 
-/** Opens a directory inside the root as slot `target`, and makes it where it is missing. */
-function openDirectory(b: Builder, path: readonly string[], resolve = ""): void {
-  const [missing, opened] = [b.label(), b.label()];
-  b.call("openat2", inRoot(path.join("/"), "O_PATH|O_DIRECTORY", resolve), {
-    into: "target",
-    on: { ENOENT: missing },
-    then: opened,
-  });
-  b.bind(missing);
-  makeDirectories(b, path, "target", resolve);
-  b.bind(opened);
-}
-
-const SET_STRING = flags("FSCONFIG_SET_STRING");
-const SET_FLAG = flags("FSCONFIG_SET_FLAG");
-const CMD_CREATE = flags("FSCONFIG_CMD_CREATE");
-
-/**
- * Creates a file system with its options and leaves it, attached nowhere, in a slot.
- *
- * @param denied where to go on if it may not be made
- */
-export function createFileSystem(
-  b: Builder,
-  type: string,
-  source: string,
-  options: readonly string[],
-  attributes: Iterable<string>,
-  into: string,
-  denied?: Label,
-): void {
-  const context = slot("context");
-  const names = [...attributes];
-  const orDenied = denied && { on: { EPERM: denied } };
-  b.call("fsopen", [text(type), flags("FSOPEN_CLOEXEC")], { into: "context", ...orDenied });
-  b.call("fsconfig", [context, SET_STRING, text("source"), text(source), 0]);
-  if (names.includes("MOUNT_ATTR_RDONLY")) b.call("fsconfig", [context, SET_FLAG, text("ro"), 0, 0]);
-  for (const option of options) {
-    const equals = option.indexOf("=");
-    if (equals < 0) b.call("fsconfig", [context, SET_FLAG, text(option), 0, 0]);
-    else {
-      const [key, value] = [text(option.slice(0, equals)), text(option.slice(equals + 1))];
-      b.call("fsconfig", [context, SET_STRING, key, value, 0]);
-    }
-  }
-  b.call("fsconfig", [context, CMD_CREATE, 0, 0, 0], { ...orDenied });
-  b.call("fsmount", [context, flags("FSMOUNT_CLOEXEC"), flags(...names)], { into, ...orDenied });
-  b.done("context");
-  b.store(-1, "context");
-}
-
 /** Asks the runtime to copy what lies at slot `target` into a new file system, and waits. */
 function copyUp(b: Builder, mount: string): void {
   sendDescriptor(b, "copy-up-source", "target");
@@ -225,8 +157,8 @@ function bind(b: Builder, job: Job, facts: Facts): void {
     } else b.call("open_tree", open, { into: "mount" });
   }
   if (cleanPath(mount.destination) === "/proc") requireProc(b, "mount");
-  changeAttributes(b, options.own, { recursive: false, locked: facts.userNamespace });
-  changeAttributes(b, options.recursive, { recursive: true, locked: facts.userNamespace });
+  changeAttributes(b, "mount", options.own, { recursive: false, locked: facts.userNamespace });
+  changeAttributes(b, "mount", options.recursive, { recursive: true, locked: facts.userNamespace });
   const [missing, file, opened] = [b.label(), b.label(), b.label()];
   b.call("openat2", inRoot(job.path.join("/"), "O_PATH"), { into: "target", on: { ENOENT: missing }, then: opened });
   b.bind(missing);
@@ -259,36 +191,6 @@ export const isMadeByRuntime = (mount: Mount, options: MountOptions, { makesMoun
 export const isIdMapped = ({ uidMappings = [] }: Mount, { keywords }: MountOptions): boolean =>
   uidMappings.length > 0 || keywords.has("idmap") || keywords.has("ridmap");
 
-/**
- * Changes the attributes of the mount in slot `mount`.
- *
- * @param how `locked`: whether some may be locked, as those of the host's mounts are in a user namespace
- *   (mount_namespaces(7), "Restrictions on mount namespaces"): then they stay, and what can only be added is
- */
-function changeAttributes(
-  b: Builder,
-  { set, clear }: Attributes,
-  { recursive, locked }: { recursive: boolean; locked: boolean },
-): void {
-  if (set.size + clear.size === 0) return;
-  if (!locked || clear.size === 0) {
-    setAttributes(b, "mount", { set, clear, recursive });
-    return;
-  }
-  const [keep, changed] = [b.label(), b.label()];
-  setAttributes(b, "mount", { set, clear, recursive }, { on: { EPERM: keep }, then: changed });
-  b.bind(keep);
-  // How access times are kept can only be changed as a whole.
-  const added = [...set].filter((name) => !name.endsWith("ATIME") || name === "MOUNT_ATTR_NODIRATIME");
-  if (added.length > 0) setAttributes(b, "mount", { set: added, recursive });
-  b.bind(changed);
-}
-
-/** Sets propagation: once the mount has its place, since moving it below a shared mount would undo it. */
-function spread(b: Builder, { propagation }: MountOptions, mount: string): void {
-  for (const { type, recursive } of propagation) setAttributes(b, mount, { propagation: type, recursive });
-}
-
 function finish(b: Builder, options: MountOptions, mount: string): void {
   spread(b, options, mount);
   b.done("target");
@@ -300,8 +202,8 @@ function remount(b: Builder, job: Job, { userNamespace }: Facts): void {
   const { mount, options, path, from } = job;
   b.about(`remount ${quote(mount.destination)}`, from);
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into: "mount" });
-  changeAttributes(b, options.own, { recursive: false, locked: userNamespace });
-  changeAttributes(b, options.recursive, { recursive: true, locked: userNamespace });
+  changeAttributes(b, "mount", options.own, { recursive: false, locked: userNamespace });
+  changeAttributes(b, "mount", options.recursive, { recursive: true, locked: userNamespace });
   if (!isBind(mount, options) && options.data.length > 0) {
     const pick = flags("FSPICK_CLOEXEC", "FSPICK_EMPTY_PATH");
     b.call("fspick", [slot("mount"), NO_PATH, pick], { into: "context" });
@@ -316,97 +218,4 @@ function remount(b: Builder, job: Job, { userNamespace }: Facts): void {
   }
   spread(b, options, "mount");
   b.done("mount");
-}
-
-/** A mount of type cgroup: the container's part of the host's hierarchies. */
-function cgroup(b: Builder, mount: Mount, from: string, config: Config, { cgroup: facts, userNamespace }: Facts): void {
-  const { destination, type, options } = mount;
-  const bound = !hasNamespace(config, "cgroup");
-  const says = `mount cgroup on ${quote(destination)}`;
-  b.about(says, from);
-  // The paths are the container's own: kept apart, since all else is the same for many.
-  if (bound) for (const { directory, path } of facts.hierarchies) b.store(text(path), pathOf(directory));
-  const [unified] = facts.hierarchies;
-  if (facts.version === 2 && unified !== undefined) {
-    b.part(unifiedHierarchy, { destination, type, options, own: unified.own, bound, userNamespace }, from);
-    return;
-  }
-  b.part(hierarchies, { destination, type, options }, from);
-  for (const { directory, options: controllers, own } of facts.hierarchies)
-    b.part(hierarchy, { destination, options, directory, controllers, own, bound, userNamespace }, from);
-  b.about(says, from);
-  if (parseMountOptions(options).own.set.has("MOUNT_ATTR_RDONLY"))
-    setAttributes(b, "cgroups", { set: ["MOUNT_ATTR_RDONLY"] });
-  b.done("cgroups");
-}
-
-/** How a container gets to see its part of a hierarchy. */
-interface View {
-  /** Whether the part is its own. What is not it may look at only. */
-  readonly own: boolean;
-  /** Whether its cgroup is bound there, of the path that a slot points to; else it is that of its namespace. */
-  readonly bound: boolean;
-  readonly userNamespace: boolean;
-}
-
-/** The slot that points to the path of the container's cgroup in a hierarchy. */
-const pathOf = (directory: string): string => `cgroup:${directory || "unified"}`;
-
-const accessTo = ({ own }: View, attributes: Attributes): Attributes =>
-  own ? attributes : { set: new Set([...attributes.set, "MOUNT_ATTR_RDONLY"]), clear: new Set() };
-
-/** Cgroups v2. */
-function unifiedHierarchy(b: Builder, data: Mount & View): void {
-  const { options, path } = jobOf(data, b.from);
-  const access = accessTo(data, options.own);
-  b.about(`mount cgroup on ${quote(data.destination)}`);
-  openDirectory(b, path);
-  if (data.bound) bindCgroup(b, "", access, data);
-  else createFileSystem(b, "cgroup2", "cgroup", options.data, access.set, "mount");
-  attach(b, "mount", "target");
-  finish(b, options, "mount");
-}
-
-/** The file system that holds the hierarchies of cgroups v1, in slot `cgroups`. */
-function hierarchies(b: Builder, mount: Mount): void {
-  const { options, path } = jobOf(mount, b.from);
-  b.about(`mount cgroup on ${quote(mount.destination)}`);
-  openDirectory(b, path);
-  const attributes = [...options.own.set].filter((name) => name !== "MOUNT_ATTR_RDONLY");
-  createFileSystem(b, "tmpfs", "tmpfs", ["mode=755"], attributes, "cgroups");
-  attach(b, "cgroups", "target");
-  b.done("target");
-}
-
-/** One of the hierarchies of cgroups v1, in a directory of the file system in slot `cgroups`. */
-interface Hierarchy extends View, Pick<Mount, "destination" | "options"> {
-  readonly directory: string;
-  readonly controllers: readonly string[];
-}
-
-function hierarchy(b: Builder, data: Hierarchy): void {
-  const { destination, directory, controllers } = data;
-  const options = parseMountOptions(data.options);
-  const access = accessTo(data, options.own);
-  b.about(`mount cgroup on ${quote(destination)}`);
-  b.call("mkdirat", [slot("cgroups"), text(directory), 0o755]);
-  if (data.bound) bindCgroup(b, directory, access, data);
-  else {
-    const named = controllers.some((name) => name.startsWith("name="));
-    createFileSystem(b, "cgroup", "cgroup", named ? ["none", ...controllers] : controllers, access.set, "mount");
-  }
-  // In a file system that is just this program's a name leads nowhere else.
-  b.call("move_mount", [slot("mount"), NO_PATH, slot("cgroups"), text(directory), flags("MOVE_MOUNT_F_EMPTY_PATH")]);
-  spread(b, options, "mount");
-  b.done("mount");
-  // Controllers mounted together are also found by their own names.
-  for (const name of controllers)
-    if (name !== directory && !name.startsWith("name="))
-      b.call("symlinkat", [text(directory), slot("cgroups"), text(name)], { on: { EEXIST: "next" } });
-}
-
-function bindCgroup(b: Builder, directory: string, attributes: Attributes, { userNamespace }: View): void {
-  const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
-  b.call("open_tree", [AT_FDCWD, slot(pathOf(directory)), how], { into: "mount" });
-  changeAttributes(b, attributes, { recursive: false, locked: userNamespace });
 }

@@ -1,8 +1,8 @@
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
+import { createFileSystem } from "./create-file-system.js";
 import { labelled } from "./mount-label.js";
-import { createFileSystem } from "./mounts.js";
 import { attach, CLONE, cloneTree, inRoot, setAttributes } from "./target.js";
 
 /** Compiles linux.readonlyPaths: each is bound on itself, read-only, with all below it. Absent ones are passed over. */

@@ -1,7 +1,7 @@
 import type { Config } from "../generated/config.js";
 import { AT_FDCWD, type Builder, flags, text } from "./builder.js";
+import { createFileSystem } from "./create-file-system.js";
 import { isLabelled } from "./labels.js";
-import { createFileSystem } from "./mounts.js";
 import { requireProc } from "./target.js";
 
 /**

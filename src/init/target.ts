@@ -1,5 +1,6 @@
 import type { Value } from "../machine/program.js";
 import { type Builder, type CallOptions, EMPTY_PATH, flags, NO_PATH, openHow, slot, text } from "./builder.js";
+import type { Attributes, MountOptions } from "./mount-options.js";
 
 /** A path's components without empty ones and "."; ".." goes up, at most to the root. */
 export function components(path: string): string[] {
@@ -84,4 +85,48 @@ export function requireProc(b: Builder, name: string): void {
   b.test({ memory: "fstatfs", offset: 0, size: 4 }, 0x9fa0, { equal: good });
   b.fail("EPERM");
   b.bind(good);
+}
+
+/**
+ * Changes the attributes of the mount in a slot.
+ *
+ * @param how `locked`: whether some may be locked, as those of the host's mounts are in a user namespace
+ *   (mount_namespaces(7), "Restrictions on mount namespaces"): then they stay, and what can only be added is
+ */
+export function changeAttributes(
+  b: Builder,
+  mount: string,
+  { set, clear }: Attributes,
+  { recursive, locked }: { recursive: boolean; locked: boolean },
+): void {
+  if (set.size + clear.size === 0) return;
+  if (!locked || clear.size === 0) {
+    setAttributes(b, mount, { set, clear, recursive });
+    return;
+  }
+  const [keep, changed] = [b.label(), b.label()];
+  setAttributes(b, mount, { set, clear, recursive }, { on: { EPERM: keep }, then: changed });
+  b.bind(keep);
+  // How access times are kept can only be changed as a whole.
+  const added = [...set].filter((name) => !name.endsWith("ATIME") || name === "MOUNT_ATTR_NODIRATIME");
+  if (added.length > 0) setAttributes(b, mount, { set: added, recursive });
+  b.bind(changed);
+}
+
+/** Sets propagation: once the mount has its place, since moving it below a shared mount would undo it. */
+export function spread(b: Builder, { propagation }: MountOptions, mount: string): void {
+  for (const { type, recursive } of propagation) setAttributes(b, mount, { propagation: type, recursive });
+}
+
+/** Opens a directory inside the root as slot `target`, and makes it where it is missing. */
+export function openDirectory(b: Builder, path: readonly string[], resolve = ""): void {
+  const [missing, opened] = [b.label(), b.label()];
+  b.call("openat2", inRoot(path.join("/"), "O_PATH|O_DIRECTORY", resolve), {
+    into: "target",
+    on: { ENOENT: missing },
+    then: opened,
+  });
+  b.bind(missing);
+  makeDirectories(b, path, "target", resolve);
+  b.bind(opened);
 }

@@ -41,7 +41,7 @@ test("each case gives numbers, and a runtime that cannot do it a reason", { skip
     ["fdrunc", "other"],
   );
   const names = cases.map(({ name }: { name: string }) => name);
-  assert.deepEqual(names, ["run", "run-docker", "run-podman", "lifecycle", "init", "memory", "pids"]);
+  assert.deepEqual(names, ["run", "run-docker", "run-podman", "lifecycle", "exec", "init", "memory", "pids"]);
   for (const { name, figures } of cases) {
     for (const { title, results } of figures) {
       const { median, min, max, low, high, count } = results.fdrunc;

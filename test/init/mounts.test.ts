@@ -165,20 +165,18 @@ fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
 fsconfig(%context, FSCONFIG_SET_STRING, "source", "tmpfs", 0)
 fsconfig(%context, FSCONFIG_SET_STRING, "mode", "755", 0)
 fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
-fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %cgroups
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %cgroups
 %context = -1
 move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 mkdirat(%cgroups, "cpu,cpuacct", 0755)
 open_tree(AT_FDCWD, %cgroup:cpu,cpuacct, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
-mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 move_mount(%mount, "", %cgroups, "cpu,cpuacct", MOVE_MOUNT_F_EMPTY_PATH)
 symlinkat("cpu,cpuacct", %cgroups, "cpu")   [EEXIST: go on]
 symlinkat("cpu,cpuacct", %cgroups, "cpuacct")   [EEXIST: go on]
 mkdirat(%cgroups, "systemd", 0755)
 open_tree(AT_FDCWD, %cgroup:systemd, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
-mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
-mount_setattr(%cgroups, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+mount_setattr(%cgroups, "", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 `,
   ],
   [
@@ -198,7 +196,7 @@ fsopen("tmpfs", FSOPEN_CLOEXEC) = %context
 fsconfig(%context, FSCONFIG_SET_STRING, "source", "tmpfs", 0)
 fsconfig(%context, FSCONFIG_SET_STRING, "mode", "755", 0)
 fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
-fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %cgroups
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %cgroups
 %context = -1
 move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 mkdirat(%cgroups, "cpu,cpuacct", 0755)
@@ -207,7 +205,7 @@ fsconfig(%context, FSCONFIG_SET_STRING, "source", "cgroup", 0)
 fsconfig(%context, FSCONFIG_SET_FLAG, "cpu", 0, 0)
 fsconfig(%context, FSCONFIG_SET_FLAG, "cpuacct", 0, 0)
 fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
-fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %mount
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %mount
 %context = -1
 move_mount(%mount, "", %cgroups, "cpu,cpuacct", MOVE_MOUNT_F_EMPTY_PATH)
 symlinkat("cpu,cpuacct", %cgroups, "cpu")   [EEXIST: go on]
@@ -218,9 +216,10 @@ fsconfig(%context, FSCONFIG_SET_STRING, "source", "cgroup", 0)
 fsconfig(%context, FSCONFIG_SET_FLAG, "none", 0, 0)
 fsconfig(%context, FSCONFIG_SET_STRING, "name", "systemd", 0)
 fsconfig(%context, FSCONFIG_CMD_CREATE, 0, 0, 0)
-fsmount(%context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID) = %mount
+fsmount(%context, FSMOUNT_CLOEXEC, 0) = %mount
 %context = -1
 move_mount(%mount, "", %cgroups, "systemd", MOVE_MOUNT_F_EMPTY_PATH)
+mount_setattr(%cgroups, "", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_NOSUID, 0, 0, 0}, 32)
 `,
   ],
   [
@@ -243,9 +242,9 @@ openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO
 %target = %root
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
-open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
-mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
-move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %cgroups
+move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+mount_setattr(%cgroups, "", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
 `,
   ],
   [
@@ -339,9 +338,9 @@ openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO
 %target = %root
 mkdirat(%target, "c", 0755)   [EEXIST: go on]
 openat2(%root, "c", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
-open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
-mount_setattr(%mount, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
-move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+open_tree(AT_FDCWD, %cgroup:unified, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %cgroups
+mount_setattr(%cgroups, "", AT_EMPTY_PATH, {MOUNT_ATTR_RDONLY, 0, 0, 0}, 32)
+move_mount(%cgroups, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 `,
   ],
 ];

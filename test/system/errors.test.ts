@@ -219,7 +219,7 @@ system("what takes CAP_SYS_RESOURCE is refused without it", (s, t) => {
         "a lower score",
         "process.oomScoreAdj",
         -500,
-        /^process\.oomScoreAdj: .* \(lowering it takes CAP_SYS_RESOURCE\)$/,
+        /^process\.oomScoreAdj: .* \(it takes CAP_SYS_RESOURCE to lower it, .*\)$/,
       ],
     ],
     1,

@@ -1,0 +1,29 @@
+import type { Mount } from "../generated/config.js";
+import { Failure } from "../linux/failure.js";
+import { quote } from "../linux/file.js";
+import type { MountOptions } from "./mount-options.js";
+import { components } from "./target.js";
+
+/** Whether a mount shows an existing tree elsewhere. */
+export const isBind = ({ type }: Mount, { keywords }: MountOptions): boolean =>
+  type === "bind" || keywords.has("bind") || keywords.has("rbind");
+
+/** What may be bound over a file of /proc: files that lxcfs and the like stand in for. */
+const PROC_FILES = new Set(
+  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled".split(
+    " ",
+  ),
+);
+
+/** The components of a mount's destination below the root. `from` is the mount's JSON path. Throws Failure. */
+export function mountDestination(mount: Mount, options: MountOptions, from: string): string[] {
+  const path = components(mount.destination);
+  const refuse = (why: string) => {
+    throw new Failure(`${from}.destination: ${quote(mount.destination)}`, { cause: why });
+  };
+  if (path.length === 0) refuse("the root itself cannot be a mount's destination");
+  if (path[0] !== "proc" || path.length === 1 || mount.type === "proc") return path;
+  if (!isBind(mount, options) || !PROC_FILES.has(path.slice(1).join("/")))
+    refuse("lies inside /proc, where only binds over a few known files are allowed");
+  return path;
+}
