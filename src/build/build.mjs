@@ -1,6 +1,6 @@
 /*
- * `npm run build`: dist/node (the Node form), dist/fdbundle (which runs there), dist/fdrunc (the QuickJS form), and
- * dist/fdrunc-ARCHITECTURE where there is a cross compiler. Does only what changed.
+ * `npm run build`: dist/node (the Node form), dist/fdbundle (which runs there), dist/fdrunc and dist/fdnet (the QuickJS
+ * form), and dist/PROGRAM-ARCHITECTURE where there is a cross compiler. Does only what changed.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
@@ -17,25 +17,34 @@ const DIST = join(ROOT, "dist");
 node("src/build/generate.mjs");
 // Type errors fail the build only at its end: what runs in spite of them can be tried.
 node("node_modules/typescript/bin/tsc", "-p", ROOT);
-for (const program of ["fdrunc", "fdbundle"]) {
+for (const program of ["fdrunc", "fdbundle", "fdnet"]) {
   const script = join(DIST, "node/bin", `${program}.js`);
   if (existsSync(script)) chmodSync(script, 0o755);
 }
 mkdirSync(DIST, { recursive: true });
-rmSync(join(DIST, "fdbundle"), { force: true });
-symlinkSync("node/bin/fdbundle.js", join(DIST, "fdbundle"));
+link("fdbundle", "node/bin/fdbundle.js");
 
-const script = join(ROOT, ".cache/fdrunc.js");
-await bundleForQuickjs(join(ROOT, "src/bin/fdrunc.ts"), script).catch(() => process.exit(1)); // esbuild has said why
-await Promise.all(Object.keys(TARGETS).map(quickjsForm));
+// Each starts with all that it may need in memory: one executable for both would be slower to start than either.
+for (const program of ["fdrunc", "fdnet"]) {
+  const script = join(ROOT, `.cache/${program}.js`);
+  await bundleForQuickjs(join(ROOT, `src/bin/${program}.ts`), script).catch(() => process.exit(1)); // esbuild has said why
+  await Promise.all(Object.keys(TARGETS).map((architecture) => quickjsForm(program, script, architecture)));
+}
+// Hooks name it: it is there also where there is only Node's form.
+if (!existsSync(join(DIST, "fdnet"))) link("fdnet", "node/bin/fdnet.js");
+
+function link(name, target) {
+  rmSync(join(DIST, name), { force: true });
+  symlinkSync(target, join(DIST, name));
+}
 
 function node(path, ...args) {
   const { status } = spawnSync(process.execPath, [join(ROOT, path), ...args], { stdio: "inherit" });
   if (status !== 0) process.exitCode = 1;
 }
 
-async function quickjsForm(architecture) {
-  const output = join(DIST, architecture === HERE ? "fdrunc" : `fdrunc-${architecture}`);
+async function quickjsForm(program, script, architecture) {
+  const output = join(DIST, architecture === HERE ? program : `${program}-${architecture}`);
   try {
     const engine = await buildEngine(architecture);
     const inputs = [engine, script, join(ROOT, "src/build/image.mjs")];
@@ -43,6 +52,6 @@ async function quickjsForm(architecture) {
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     rmSync(output, { force: true });
-    if (architecture === HERE) console.log(`no QuickJS form, only Node's: ${error.message}`);
+    if (architecture === HERE) console.log(`no QuickJS form of ${program}, only Node's: ${error.message}`);
   }
 }

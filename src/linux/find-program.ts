@@ -12,4 +12,5 @@ export function findProgram(name: string): string | undefined {
     .find((file) => attempt("faccessat2", C.AT_FDCWD, cstring(file), C.X_OK, C.AT_EACCESS) === 0);
 }
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Where programs are looked for without a $PATH. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -54,6 +54,11 @@ export function setUp(netlink: Netlink, device: NetworkDevice): void {
   netlink.request(C.RTM_NEWLINK, 0, deviceHeader(device.index, C.IFF_UP), [], `set ${quote(device.name)} up`);
 }
 
+/** Removes a device that is only software's. Throws SyscallError. */
+export function deleteDevice(netlink: Netlink, device: NetworkDevice): void {
+  netlink.request(C.RTM_DELLINK, 0, deviceHeader(device.index, 0), [], `delete ${quote(device.name)}`);
+}
+
 function deviceHeader(index: number, flags: number): Uint8Array {
   const header = new Uint8Array(DEVICE);
   const view = viewOf(header);

@@ -1,0 +1,21 @@
+import { type Family, iptablesIfThere } from "./iptables.js";
+
+const [DNAT, MARK, MASQUERADE] = ["CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-SETMARK", "CNI-HOSTPORT-MASQ"];
+const COMMENT = ["-m", "comment", "--comment", "CNI portfwd requiring masquerade"];
+const LOCAL = ["-m", "addrtype", "--dst-type", "LOCAL"];
+
+/**
+ * Removes the chains that the plugin portmap makes for all containers, and leaves behind, if no container has a port
+ * there. It makes them again when it needs them.
+ */
+export function removeEmptyPortChains(family: Family): void {
+  const rules = iptablesIfThere(family, "-t", "nat", "-S", DNAT);
+  if (rules?.trim() !== `-N ${DNAT}`) return;
+  for (const change of [
+    ...["PREROUTING", "OUTPUT"].map((chain) => ["-D", chain, ...LOCAL, "-j", DNAT]),
+    ["-D", "POSTROUTING", ...COMMENT, "-j", MASQUERADE],
+    ...[MARK, MASQUERADE].map((chain) => ["-F", chain]),
+    ...[DNAT, MARK, MASQUERADE].map((chain) => ["-X", chain]),
+  ])
+    iptablesIfThere(family, "-t", "nat", ...change);
+}

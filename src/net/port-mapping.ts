@@ -1,0 +1,46 @@
+import { Failure } from "../linux/failure.js";
+import { quote } from "../linux/file.js";
+import { requireAddress } from "./address.js";
+
+/** A port of the host's that leads to one of the container's: what the plugin portmap takes. */
+export interface PortMapping {
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: string;
+  readonly hostIP?: string;
+}
+
+const PROTOCOLS = ["tcp", "udp", "sctp"];
+
+/**
+ * What `[ADDRESS:]PORT[-PORT]:PORT[-PORT][/PROTOCOL]` asks to publish, port by port: first the host's, then the
+ * container's. An IPv6 address stands in brackets. Throws Failure.
+ */
+export function parsePublish(text: string): PortMapping[] {
+  const fail = (cause: string) => new Failure(`published port ${quote(text)}`, { cause });
+  const [, bracketed, plain, host, container, protocol = "tcp"] =
+    /^(?:(?:\[([^\]]*)\]|([\d.]+)):)?([\d-]+):([\d-]+)(?:\/(\w+))?$/.exec(text) ?? [];
+  if (host === undefined) throw fail("not of the form [ADDRESS:]PORT[-PORT]:PORT[-PORT][/PROTOCOL]");
+  if (!PROTOCOLS.includes(protocol)) throw fail(`the protocol has to be one of ${PROTOCOLS.join(", ")}`);
+  const address = bracketed ?? plain;
+  if (address !== undefined) requireAddress("address of a published port", address);
+  const [from, to] = [host, container].map((range) => {
+    const ports = parseRange(range);
+    if (ports === undefined) throw fail(`${quote(range)} is no port and no range of ports`);
+    return ports;
+  });
+  if (from.length !== to.length) throw fail(`${from.length} ports of the host for ${to.length} of the container`);
+  return from.map((hostPort, i) => ({
+    hostPort,
+    containerPort: to[i],
+    protocol,
+    ...(address !== undefined && { hostIP: address }),
+  }));
+}
+
+function parseRange(text: string): number[] | undefined {
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  if (!(from >= 1 && from <= to && to <= 65_535)) return undefined;
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
