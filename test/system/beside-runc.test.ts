@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import { parseMount } from "../../src/linux/mount-info.js";
-import { type FullConfig, type Scene, system } from "./harness.js";
+import { type FullConfig, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
 
 /** What a container tells of itself, by heading; each a shell command. */
 const QUESTIONS: Record<string, string> = {
@@ -76,6 +76,7 @@ function both(
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH },
   });
+  removeCgroupsOfRunc();
   assert.deepEqual([runc.status, runc.stderr], [0, ""]);
   return [answers(ours), answers(runc.stdout)];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { cgroupOf, eventually, FORM, type Scene, system } from "./harness.js";
+import { cgroupOf, eventually, FORM, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
 
 /** What a command has done: its exit status, and the container's afterwards, "absent" where there is none. */
 interface Effect {
@@ -66,10 +66,13 @@ function beside(name: string, steps: readonly Step[], program = ["sleep", "1000"
     try {
       const theirs = effects(runc(s), steps);
       runc(s)(["delete", "--force", "c"]);
+      removeCgroupsOfRunc();
       eventually(() => assert.ok(!existsSync(cgroupOf("pids"))));
       assert.deepEqual(effects(fdrunc(s), steps), theirs);
     } finally {
       runc(s)(["delete", "--force", "c"]);
+      s.fdrunc(["delete", "--force", "c"]);
+      removeCgroupsOfRunc();
     }
   });
 }
@@ -168,6 +171,7 @@ system("beside runc: state and list print the same, apart from what is a contain
     assert.equal(printed(fdrunc(s)), theirs);
   } finally {
     runc(s)(["delete", "--force", "c"]);
+    removeCgroupsOfRunc();
   }
 });
 

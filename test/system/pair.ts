@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { cgroupOf, cgroupsPath, FDRUNC, FLAGS, type FullConfig, type Scene, SYSTEMD, system } from "./harness.js";
+import {
+  cgroupOf,
+  cgroupsPath,
+  FDRUNC,
+  FLAGS,
+  type FullConfig,
+  removeCgroupsOfRunc,
+  type Scene,
+  SYSTEMD,
+  system,
+} from "./harness.js";
 
 /** What became of a command. */
 export interface Outcome {
@@ -82,6 +92,8 @@ export function besideRunc(name: string, run: (pair: Pair, s: Scene, t: TestCont
       run(new Pair(s), s, t);
     } finally {
       spawnSync("runc", ["--root", s.path("runc-state"), "delete", "--force", "c"]);
+      s.fdrunc(["delete", "--force", "c"]);
+      removeCgroupsOfRunc();
     }
   });
 }
