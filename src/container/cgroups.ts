@@ -52,9 +52,12 @@ export function cgroupFacts({ mounts = [] }: Config, plan: CgroupPlan | undefine
   const version1 = places.filter(({ hierarchy }) => hierarchy.version === 1);
   const shows = mounts.some(({ type }) => type === "cgroup");
   return {
-    // Where systemd makes the cgroups, it moves init there.
-    tasks: plan?.unit ? [] : version1.map(({ hierarchy }) => keysOf(hierarchy)[0]),
-    into: plan?.unit ? false : places.length > version1.length,
+    ...(plan?.unit
+      ? { tasks: [], into: false, moved: true }
+      : {
+          tasks: version1.map(({ hierarchy }) => keysOf(hierarchy)[0]),
+          into: places.length > version1.length,
+        }),
     ...shownHierarchies(shows ? (plan?.hierarchies ?? cgroupHierarchies()) : [], places),
   };
 }

@@ -63,7 +63,8 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     name: "init",
     flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
     pidAddress: "pid-address",
-    ...(cgroup.into && { cgroup: "cgroup", ownMemory: limitsMemory(config) }),
+    ...(cgroup.into && { cgroup: "cgroup" }),
+    ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
     child,
   };
   if (between) {

@@ -109,6 +109,18 @@ clone(CLONE_PARENT_SETTID|021, 0, %pid-address)   [error: +9; 0: +1; success: +9
 `,
   ],
   [
+    "init has memory of its own where systemd moves it to such a cgroup",
+    /^start init$/,
+    {
+      linux: { resources: { memory: { limit: 4096 } } },
+      facts: { cgroup: { version: 2, tasks: [], into: false, moved: true, hierarchies: [] } },
+    },
+    `
+clone3({CLONE_PARENT_SETTID|CLONE_CLEAR_SIGHAND, 0, 0, %pid-address, 17, 0, 0, 0, 0, 0, 0}, 88)   [ENOSYS: +1; error: +6; 0: +2; success: +6]
+clone(CLONE_PARENT_SETTID|021, 0, %pid-address)   [error: +5; 0: +1; success: +5]
+`,
+  ],
+  [
     "init enters cgroups of v1 by itself, and is started in that of v2",
     /^(start init|enter)/,
     { facts: { cgroup: { version: 1, tasks: ["cpu", "pids"], into: true, hierarchies: [] } } },

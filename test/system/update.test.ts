@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import type { Resources } from "../../src/generated/config.js";
-import { cgroupOf, type FullConfig, type Result, type Scene, system } from "./harness.js";
+import { cgroupOf, type FullConfig, type Result, type Scene, SYSTEMD, system } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 const MIB = 1 << 20;
@@ -136,7 +136,8 @@ system("update works on a created and on a paused container, not on a stopped on
     update(s, "--pids-limit", "22").fails(),
     'cannot update container "c": container not running (its status is stopped)',
   );
-  assert.equal(value("pids", "pids.max"), "21");
+  // systemd removes a scope's cgroup when nothing runs in it any more.
+  if (!SYSTEMD) assert.equal(value("pids", "pids.max"), "21");
 });
 
 system("a limit that is refused leaves all as they were", (s) => {

@@ -16,7 +16,7 @@ const TOOLS = { "qemu-system-x86": "qemu-system-x86_64", mmdebstrap: "mmdebstrap
 /** What the guest has beside Debian's essential packages. */
 const PACKAGES = [
   ...["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "apparmor"],
-  ...["runc", "crun", "criu", "busybox-static", "uidmap", "strace", "python3-minimal"],
+  ...["runc", "crun", "criu", "iptables", "busybox-static", "uidmap", "strace", "python3-minimal"],
   ...["iproute2", "procps", "kmod", "libstdc++6"],
 ];
 

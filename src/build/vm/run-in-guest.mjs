@@ -13,6 +13,7 @@ const PATH = "/srv/fdrunc/dist:/srv:/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
  */
 export const STAGES = {
   cgroupfs: { flags: "--cgroup-manager=cgroupfs" },
+  systemd: { flags: "--cgroup-manager=systemd" },
 };
 
 /**
