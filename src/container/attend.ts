@@ -2,10 +2,10 @@ import { SignalPipe } from "../launch/signal-pipe.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { EAGAIN, EIO } from "../linux/errno.js";
-import { close, type Fd, read, writeAll } from "../linux/file.js";
-import { exitStatus, openProcess, pollReadable, signal, waitFor } from "../linux/process.js";
+import { close, type Fd, writeAll } from "../linux/file.js";
+import { exitStatus, openProcess, poll, pollReadable, signal, waitFor } from "../linux/process.js";
 import { SIGCHLD, SIGWINCH } from "../linux/signals.js";
-import { attempt, SyscallError } from "../linux/syscall.js";
+import { attempt, attemptAgain, must, sys } from "../linux/syscall.js";
 import { copySize, isTerminal, makeRaw } from "../linux/terminal.js";
 
 /** The signals that are meant for the container when they reach the command that runs it. */
@@ -18,14 +18,27 @@ const FORWARDED = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 23, 24, 25, 26, 27, 
 export function attend(pid: number, signals: SignalPipe, terminal: Fd | undefined): number {
   const process = openProcess(pid);
   const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : undefined;
+  // What came on standard input and the terminal has not taken yet: nothing waits for that, or both ends might.
+  let typed = NOTHING;
   try {
-    const watched = new Set([process, signals.fd, ...(terminal === undefined ? [] : [0, terminal])]);
+    if (terminal !== undefined) sys("fcntl", terminal, C.F_SETFL, sys("fcntl", terminal, C.F_GETFL) | C.O_NONBLOCK);
+    const open = new Set(terminal === undefined ? [] : [0, terminal]);
     for (;;) {
-      const ready = pollReadable([...watched], -1);
+      const awaited = new Map([process, signals.fd, ...open].map((fd) => [fd, C.POLLIN]));
+      if (typed.length > 0) {
+        awaited.delete(0);
+        if (terminal !== undefined && open.has(terminal)) awaited.set(terminal, C.POLLIN | C.POLLOUT);
+      }
+      const ready = poll(awaited, -1);
       if (ready.includes(signals.fd)) take(signals.next(), pid, terminal);
       if (terminal !== undefined) {
-        if (ready.includes(0) && !copy(0, terminal)) watched.delete(0);
-        if (ready.includes(terminal) && !copy(terminal, 1)) watched.delete(terminal);
+        if (ready.includes(0)) {
+          const come = receive(0);
+          if (come === undefined) open.delete(0);
+          typed = come ?? NOTHING;
+        }
+        if (ready.includes(terminal) && !copy(terminal, 1)) open.delete(terminal);
+        if (typed.length > 0) typed = give(terminal, typed);
       }
       if (ready.includes(process)) {
         if (terminal !== undefined) drain(terminal);
@@ -61,19 +74,31 @@ function reapOrphans(pid: number): void {
 /** Where siginfo_t has the process's id. */
 const SI_PID = 16;
 
+const NOTHING = new Uint8Array(0);
+
+/** What has come; undefined at the end. Throws SyscallError. */
+function receive(from: Fd): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = new Uint8Array(8192);
+  const count = attemptAgain("read", from, bytes, bytes.length);
+  if (count === -EAGAIN) return NOTHING;
+  // A terminal whose other end is closed by all reports EIO.
+  if (count === 0 || count === -EIO) return undefined;
+  return bytes.subarray(0, must("read", "read what is to be passed on", count));
+}
+
 /** Passes on what has come. Returns false at the end. */
 function copy(from: Fd, to: Fd): boolean {
-  const bytes = new Uint8Array(8192);
-  try {
-    const count = read(from, bytes);
-    if (count > 0) writeAll(to, bytes.subarray(0, count));
-    return count > 0;
-  } catch (error) {
-    // A terminal whose other end is closed by all reports EIO.
-    if (error instanceof SyscallError && error.errno === EIO) return false;
-    if (error instanceof SyscallError && error.errno === EAGAIN) return true;
-    throw error;
-  }
+  const come = receive(from);
+  if (come !== undefined) writeAll(to, come);
+  return come !== undefined;
+}
+
+/** Gives a terminal what it takes at once. Returns the rest; nothing where nobody is there to read. */
+function give(terminal: Fd, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const count = attemptAgain("write", terminal, bytes, bytes.length);
+  if (count === -EAGAIN) return bytes;
+  if (count === -EIO) return NOTHING;
+  return bytes.subarray(must("write", "write to the terminal", count));
 }
 
 /** What the process wrote before it ended is still to come through. */

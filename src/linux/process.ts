@@ -85,12 +85,20 @@ export function waitReadable(fd: Fd, milliseconds: number): boolean {
 }
 
 /** Which of the descriptors are readable or at their end, waiting for the first. Throws SyscallError. */
-export function pollReadable(fds: readonly Fd[], milliseconds: number): Fd[] {
+export const pollReadable = (fds: readonly Fd[], milliseconds: number): Fd[] =>
+  poll(new Map(fds.map((fd) => [fd, C.POLLIN])), milliseconds);
+
+/**
+ * Which of the descriptors are ready for what is awaited of them, POLLIN or POLLOUT, or at their end; waits for the
+ * first, so many milliseconds, or for ever with -1. Throws SyscallError. ppoll(2)
+ */
+export function poll(awaited: ReadonlyMap<Fd, number>, milliseconds: number): Fd[] {
+  const fds = [...awaited.keys()];
   const set = new Uint8Array(fds.length * 8);
   const view = viewOf(set);
   fds.forEach((fd, i) => {
     view.setInt32(i * 8, fd, true);
-    view.setInt16(i * 8 + 4, C.POLLIN, true);
+    view.setInt16(i * 8 + 4, awaited.get(fd) as number, true);
   });
   const time = new Uint8Array(16);
   viewOf(time).setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);

@@ -112,6 +112,20 @@ system("run with a terminal but none of its own: input from a pipe, output whole
   assert.equal(result.stdout, Array.from({ length: 2000 }, (_, i) => `line ${i}\r\n`).join(""));
 });
 
+system("run reads what a terminal puts out while that takes no more input", (s) => {
+  const bytes = 600 * 1024;
+  s.write((config) => {
+    // Each byte that goes in makes several come out, before the next is taken.
+    scripted(`stty raw -echo; touch /ready; head -c ${bytes} | hexdump -v; echo end`)(config);
+    config.root.readonly = false;
+  });
+  const feed = `until test -e "$1"; do sleep 0.1; done; shift; head -c ${bytes} /dev/zero`;
+  const script = `(${feed}) | (shift; exec timeout --signal KILL 50 "$@")`;
+  const result = s.fdrunc(["run", "c"], { under: ["sh", "-c", script, "sh", `${s.rootfs}/ready`] });
+  assert.equal(result.status, 0);
+  assert.match(result.stdout, /\n0*96000\r?\nend\r?\n$/);
+});
+
 system("a detached run wants a console socket for a terminal", (s) => {
   s.write(scripted(UNTIL_HANGUP));
   assert.match(s.run("c", "--detach").fails(), /^process\.terminal: --console-socket is needed/);
