@@ -27,7 +27,7 @@ export interface ProcessOptions {
 
 /** The process that `exec` adds to a container. Throws Failure by flag, or by file and JSON path. */
 export function execProcess(config: Config, options: ProcessOptions): Process {
-  const base = options.process === undefined ? own(config) : load(options.process);
+  const base = options.process === undefined ? own(config) : load(options.process, config);
   const { args, cwd = base.cwd, terminal, processLabel, apparmor, noNewPrivileges, user, additionalGids } = options;
   if (!cwd.startsWith("/")) throw new Failure(`--cwd ${quote(cwd)}`, { cause: "must be an absolute path" });
   for (const entry of options.env)
@@ -57,8 +57,13 @@ function own({ process = { cwd: "/" } }: Config): Process {
   return rest;
 }
 
-const load = (path: string): Process =>
-  parseDocument(path, readFile(path), validateProcess, (process) => checkProcess(process, ""));
+/** What a file says of a process. One that says nothing of what confines it is confined as the container's is. */
+function load(path: string, { process = { cwd: "/" } }: Config): Process {
+  const { capabilities, rlimits, apparmorProfile, selinuxLabel } = process;
+  const confinement = { capabilities, rlimits, apparmorProfile, selinuxLabel };
+  const told = parseDocument(path, readFile(path), validateProcess, (document) => checkProcess(document, ""));
+  return { ...confinement, ...told };
+}
 
 function withIds(user: User | undefined, ids: string | undefined, gids: readonly string[]): User {
   const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(ids ?? "") ?? [];

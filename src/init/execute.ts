@@ -45,9 +45,15 @@ export function compileExecutableCheck(b: Builder, process: Process): void {
   b.bind(found);
 }
 
+/** Of variables that are told twice, the last is meant; getenv(3) would find the first. */
+const lastOfEach = (env: readonly string[]): string[] => [
+  ...new Map(env.map((entry) => [entry.replace(/=.*/s, ""), entry])).values(),
+];
+
 /** Compiles the end: the user's program takes this one's place. */
 export function compileExecute(b: Builder, process: Process, home: string): void {
-  const { args = [], env = [] } = process;
+  const { args = [] } = process;
+  const env = lastOfEach(process.env ?? []);
   const environment = env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${home}`];
   const hint = { ENOENT: "if the file is there, what it names as its interpreter is not" };
   b.about(`exec ${quote(args[0])}`, FROM, hint);

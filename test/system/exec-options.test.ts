@@ -34,6 +34,8 @@ system("--user, --additional-gids, --cwd, --env", (s) => {
   assert.equal(added(s, "pwd", "--cwd", "/dev"), "/dev\n");
   // A comma separates nothing.
   assert.equal(added(s, "echo $A $B", "-e", "A=2,C=3", "--env", "B=4=5"), "2,C=3 4=5\n");
+  // Not what the shell makes of it: there is one variable of a name.
+  assert.equal(s.fdrunc(["exec", "-e", "A=2", "-e", "A=3", "c", "env"]).succeeds(), "PATH=/bin\nA=3\nHOME=/\n");
 });
 
 system("--cap adds to the sets but the inheritable one; --no-new-privs", (s) => {
@@ -48,6 +50,29 @@ system("--cap adds to the sets but the inheritable one; --no-new-privs", (s) => 
   for (const set of ["Inh", "Amb"]) assert.equal(capabilities(more, set), 0n, set);
   assert.match(own, /^NoNewPrivs:\s0$/m);
   assert.match(more, /^NoNewPrivs:\s1$/m);
+});
+
+system("a process of a file that does not say what confines it is confined as the container's", (s) => {
+  running(s, (config) => {
+    const names = ["CAP_KILL", "CAP_CHOWN"];
+    config.process.capabilities = { bounding: names, permitted: names, effective: names };
+    config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 77, hard: 78 }];
+  });
+  const path = s.path("process.json");
+  const status = (process: object): string => {
+    const args = ["sh", "-c", "ulimit -n; cat /proc/self/status"];
+    writeFileSync(path, JSON.stringify({ cwd: "/", env: ["PATH=/bin"], args, ...process }));
+    return s.fdrunc(["exec", "--process", path, "c"]).succeeds();
+  };
+  const same = status({});
+  for (const set of ["Prm", "Eff", "Bnd"]) assert.equal(capabilities(same, set), 0x21n, set);
+  assert.match(same, /^77\n/);
+  const own = status({
+    capabilities: { bounding: ["CAP_KILL"] },
+    rlimits: [{ type: "RLIMIT_NOFILE", soft: 66, hard: 66 }],
+  });
+  assert.equal(capabilities(own, "Bnd"), 0x20n);
+  assert.match(own, /^66\n/);
 });
 
 system("--process takes the process from a file; flags and a command change it", (s) => {
@@ -223,7 +248,7 @@ const REFUSED: [flags: string[], message: RegExp][] = [
   [["--cwd", "bin"], /^--cwd "bin": must be an absolute path$/],
   [["--cwd", "/nosuch"], /^process\.cwd: change the working directory to "\/nosuch".*ENOENT/],
   [["--process", "/nosuch"], /^open "\/nosuch": no such file or directory/],
-  [["--pid-file", "/nosuch/pid"], /"\/nosuch\/pid.*no such file or directory/],
+  [["--pid-file", "/nosuch/pid"], /^--pid-file "\/nosuch\/pid": .*no such file or directory/],
   [["--console-socket", "/nosuch", "--tty"], /^--console-socket "\/nosuch": .*ENOENT/],
   [["--pidfd-socket", "/nosuch"], /^--pidfd-socket "\/nosuch": .*ENOENT/],
   [["--preserve-fds", "x"], /--preserve-fds.*not a number of descriptors/],
