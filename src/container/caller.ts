@@ -2,7 +2,7 @@ import { ffi } from "../ffi/driver.js";
 import type { Process } from "../generated/config.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { type Fd, quote, using } from "../linux/file.js";
+import { type Fd, quote, replaceFile, using } from "../linux/file.js";
 import { openProcess } from "../linux/process.js";
 import { connectUnix, sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
@@ -40,6 +40,16 @@ export function connectTo(flag: string, path: string): Fd {
     return connectUnix(path);
   } catch (cause) {
     throw new Failure(`${flag} ${quote(path)}`, { cause });
+  }
+}
+
+/** Writes a process id to the file of --pid-file, where there is one. Throws Failure. */
+export function writePidFile({ pidFile }: { readonly pidFile?: string }, pid: number): void {
+  if (pidFile === undefined) return;
+  try {
+    replaceFile(pidFile, String(pid), 0o644);
+  } catch (cause) {
+    throw new Failure(`--pid-file ${quote(pidFile)}`, { cause });
   }
 }
 

@@ -10,13 +10,13 @@ import { launch } from "../launch/launch.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, open, quote, readFile, replaceFile, using } from "../linux/file.js";
+import { close, type Fd, open, quote, readFile, using } from "../linux/file.js";
 import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
 import { copySize } from "../linux/terminal.js";
 import { enterResctrlGroup } from "../resctrl/resctrl-group.js";
 import { attend, takeSignals } from "./attend.js";
-import { connectTo, requireConsole, requirePreserved, sendProcess } from "./caller.js";
+import { connectTo, requireConsole, requirePreserved, sendProcess, writePidFile } from "./caller.js";
 import { closeCgroups, type OpenedCgroups, openCgroups } from "./cgroups.js";
 import { execProcess, type ProcessOptions } from "./exec-process.js";
 import { permittedTo } from "./facts.js";
@@ -157,7 +157,7 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
     const signals = options.foreground ? takeSignals() : undefined;
     const terminal = converse(added, saved, config, process);
     if (pidfdSocket !== undefined) sendProcess(pidfdSocket, added.pid);
-    if (options.pidFile !== undefined) replaceFile(options.pidFile, String(added.pid), 0o644);
+    writePidFile(options, added.pid);
     added.hangUp();
     return {
       pid: added.pid,

@@ -8,15 +8,16 @@ import { setAttributes } from "../init/target.js";
 import { spawn } from "../launch/spawn.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, quote, readFile, replaceFile, using, writeFile } from "../linux/file.js";
+import { close, type Fd, quote, readFile, using, writeFile } from "../linux/file.js";
 import { openProcess, processStatus, waitFor } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
-import { connectUnix, sendDescriptor } from "../linux/socket.js";
+import { sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { copySize } from "../linux/terminal.js";
 import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
 import { resctrlRoot } from "../resctrl/resctrl-root.js";
 import { attend, takeSignals } from "./attend.js";
+import { connectTo, requireConsole, writePidFile } from "./caller.js";
 import { planCgroups } from "./cgroups.js";
 import { type CriuOptions, checkDirectories, commonOptions, openDirectories, telling } from "./criu-options.js";
 import { externalSources } from "./external-mounts.js";
@@ -89,6 +90,7 @@ function restoreProcesses(options: RestoreOptions): Restored {
       cause: "systemd as the manager of cgroups cannot be given restored processes",
       hint: "--cgroup-manager cgroupfs makes the cgroups without it",
     });
+  requireConsole(config.process, options);
   const cgroups = planCgroups(config, options);
   const { intelRdt } = config.linux ?? {};
   const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), id, intelRdt);
@@ -112,7 +114,8 @@ function restoreProcesses(options: RestoreOptions): Restored {
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
     const { inherit_fd, join_ns } = restoredNamespaces(config, namespaces);
-    const console = options.consoleSocket === undefined ? undefined : keep(connectConsole(options.consoleSocket));
+    const console =
+      options.consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", options.consoleSocket));
     makeMountPoints(config, bundle, rootfs);
     undo.add(() => runStopHooks(saved, options.warn));
     undo.add(() => end(saved.pid));
@@ -136,7 +139,7 @@ function restoreProcesses(options: RestoreOptions): Restored {
         if (config.root?.readonly) makeRootReadonly(pid);
         if (cgroups !== undefined) applySettings(cgroups.settings, cgroups.cgroup.paths);
         directory.save(saved);
-        if (options.pidFile !== undefined) replaceFile(options.pidFile, String(pid), 0o644);
+        writePidFile(options, pid);
       },
     };
     telling(`restore container ${quote(id)}`, directories, () =>
@@ -207,12 +210,4 @@ function end(pid: number): void {
   if (pid === 0) return;
   attempt("kill", pid, SIGKILL);
   waitFor(pid);
-}
-
-function connectConsole(path: string): Fd {
-  try {
-    return connectUnix(path);
-  } catch (cause) {
-    throw new Failure(`--console-socket ${quote(path)}`, { cause });
-  }
 }

@@ -80,8 +80,14 @@ export function attemptWriteFile(path: string, data: Uint8Array | string, dir: F
 /** Creates or replaces a file so that readers see the old content or the new, never a part. Throws SyscallError. */
 export function replaceFile(path: string, data: Uint8Array | string, mode: number, dir: Fd = C.AT_FDCWD): void {
   const temporary = `${path}.${sys("getpid")}.tmp`;
-  using(openat(dir, temporary, C.O_WRONLY | C.O_CREAT | C.O_TRUNC | C.O_NOFOLLOW, mode), (fd) => writeAll(fd, data));
-  rename(temporary, path, dir);
+  const fd = openat(dir, temporary, C.O_WRONLY | C.O_CREAT | C.O_TRUNC | C.O_NOFOLLOW, mode);
+  try {
+    using(fd, () => writeAll(fd, data));
+    rename(temporary, path, dir);
+  } catch (error) {
+    attempt("unlinkat", dir, cstring(temporary), 0);
+    throw error;
+  }
 }
 
 export function rename(from: string, to: string, dir: Fd = C.AT_FDCWD): void {

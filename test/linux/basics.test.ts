@@ -127,6 +127,7 @@ test("files are written, replaced, read, listed and removed", (t) => {
   assert.equal(statSync(at("a/file")).mode & 0o777, 0o640 & ~process.umask());
   file.replaceFile(at("a/file"), "x".repeat(100_000), 0o640);
   assert.equal(file.readFile(at("a/file")).length, 100_000);
+  assert.throws(() => file.replaceFile(at("a/b"), "text", 0o640), /rename/);
   assert.deepEqual(readdirSync(at("a")).toSorted(), ["b", "file"]);
   file.writeFile(at("a/file"), Uint8Array.of(121));
   assert.equal(file.readFile(at("a/file")).slice(0, 3), "yxx");

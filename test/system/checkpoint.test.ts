@@ -262,6 +262,16 @@ withCriu("criu's settings come from the file that the annotation names", (s, fdr
   assert.ok(existsSync(s.path("work/told.log")));
 });
 
+system("a detached restore wants a console socket for a terminal, and that a terminal for it", (s) => {
+  s.write((config) => {
+    config.process.terminal = true;
+  });
+  assert.match(s.fdrunc(["restore", "--detach", "c"]).fails(), /^process\.terminal: --console-socket is needed/);
+  s.write(() => {});
+  const flags = ["--detach", "--console-socket", "/nosuch"];
+  assert.match(s.fdrunc(["restore", ...flags, "c"]).fails(), /^--console-socket: process\.terminal is not set$/);
+});
+
 system("features warn of the annotation whose file criu obeys", (s) => {
   const { potentiallyUnsafeConfigAnnotations } = JSON.parse(s.fdrunc(["features"]).succeeds());
   assert.ok(potentiallyUnsafeConfigAnnotations.includes("org.criu.config"));

@@ -257,7 +257,10 @@ system("files and sockets that the flags name and that do not do", (s) => {
   const cases: [flags: string[], message: RegExp][] = [
     [["--root", s.path("file"), "create", "c"], /^mkdir "\/.*\/file\/c": not a directory \(ENOTDIR\)$/],
     [["--root", "/proc/absent", "create", "c"], /^mkdir "\/proc\/absent": .* \(ENOENT\)$/],
-    [["create", "--pid-file", "/absent/pid", "c"], /^open "\/absent\/pid.*": no such file or directory \(ENOENT\)$/],
+    [
+      ["create", "--pid-file", "/absent/pid", "c"],
+      /^--pid-file "\/absent\/pid": open ".*": no such file or directory \(ENOENT\)$/,
+    ],
     [["create", "--console-socket", s.path("absent"), "c"], /^--console-socket: process\.terminal is not set$/],
     [["create", "--preserve-fds", "many", "c"], /preserve-fds.*not a number of descriptors/],
     [["create", "--no-such-flag", "c"], /^unknown option '--no-such-flag'$/],
