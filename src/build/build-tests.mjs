@@ -8,7 +8,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** What is compared with, makes archives, or stands in for another machine. */
 const PACKAGES = [
   ...["runc", "crun", "podman", "buildah", "skopeo", "uidmap", "busybox-static", "libseccomp2", "strace"],
-  ...["iproute2", "iptables", "containernetworking-plugins", "gcc-aarch64-linux-gnu", "qemu-user"],
+  ...["iproute2", "iptables", "btrfs-progs", "containernetworking-plugins", "gcc-aarch64-linux-gnu", "qemu-user"],
 ];
 
 /**

@@ -3,8 +3,9 @@ import { Failure } from "../linux/failure.js";
 import { quote, replaceFile } from "../linux/file.js";
 import type { Digest } from "./digest.js";
 
-/** The ways to keep layers. */
-export type StoreKind = "overlay" | "copy";
+/** The ways to keep layers, the best first. */
+export const STORE_KINDS = ["overlay", "btrfs", "copy"] as const;
+export type StoreKind = (typeof STORE_KINDS)[number];
 
 /** What the store knows of a bundle; it lies in the bundle's own directory there. */
 export interface BundleRecord {

@@ -7,6 +7,10 @@ import type { Task } from "./task.js";
 
 /** The store that works everywhere: each bundle's root file system is a directory of its own with all layers applied. */
 export class CopyStore implements Store {
+  probe(): void {
+    // It needs nothing.
+  }
+
   async assemble(layers: readonly Layer[], { rootfs }: Place, task: Task): Promise<void> {
     const root = openSync(rootfs, C.O_RDONLY | C.O_DIRECTORY);
     try {
@@ -19,8 +23,16 @@ export class CopyStore implements Store {
     }
   }
 
+  mount(): void {
+    // It is in the bundle itself.
+  }
+
   mountPoints(): string[] {
     return [];
+  }
+
+  discard(): void {
+    // Nothing is in the store.
   }
 
   prune(): void {

@@ -23,7 +23,8 @@ export function claim(path: string): Fd | undefined {
   }
   const result = attemptAgain("flock", fd, C.LOCK_EX | C.LOCK_NB);
   // Another process may have removed it, and made it anew, in between.
-  if (result === 0 && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
+  const [there, opened] = [statSync(path, { throwIfNoEntry: false }), fstatSync(fd)];
+  if (result === 0 && there?.ino === opened.ino && there.dev === opened.dev) return fd;
   closeSync(fd);
   if (result !== -EAGAIN) must("flock", `lock "${path}"`, result);
   return undefined;

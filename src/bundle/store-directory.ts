@@ -5,7 +5,8 @@ import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { type Fd, quote } from "../linux/file.js";
 import { attempt, must } from "../linux/syscall.js";
-import { type BundleRecord, identityOf, loadRecord, type StoreKind, saveRecord } from "./bundle-record.js";
+import { BtrfsStore } from "./btrfs-store.js";
+import { type BundleRecord, identityOf, loadRecord, STORE_KINDS, type StoreKind, saveRecord } from "./bundle-record.js";
 import { CopyStore } from "./copy-store.js";
 import { claim, claimNew, lock } from "./lock.js";
 import { OverlayStore } from "./overlay-store.js";
@@ -30,13 +31,13 @@ export interface LockedBundle extends StoredBundle {
  *
  *     bundles/<id>/   a bundle's record and what only it needs; locked by the process that makes or removes it
  *     overlay/        layers, each locked as long as it is being unpacked
+ *     btrfs/          the same as subvolumes
  *     trash/          what is being removed
  *     lock            locked for moments, for looking at several of these at once
  *
  * Whatever is locked belongs to a process that runs. The rest, where it is not complete, was left by one that was killed.
  */
 export class StoreDirectory {
-  private readonly overlay: OverlayStore;
   private readonly stores: Readonly<Record<StoreKind, Store>>;
 
   /** Makes the directory if there is none, and clears away what commands that were killed left. */
@@ -45,8 +46,11 @@ export class StoreDirectory {
     private readonly warn: (message: string) => void,
   ) {
     for (const name of ["bundles", "trash"]) mkdirSync(`${path}/${name}`, { recursive: true, mode: 0o700 });
-    this.overlay = new OverlayStore(`${path}/overlay`);
-    this.stores = { overlay: this.overlay, copy: new CopyStore() };
+    this.stores = {
+      overlay: new OverlayStore(`${path}/overlay`),
+      btrfs: new BtrfsStore(`${path}/btrfs`),
+      copy: new CopyStore(),
+    };
     this.repair();
   }
 
@@ -55,15 +59,18 @@ export class StoreDirectory {
    * asked for does not work; `tell` is told where that is why another is chosen.
    */
   choose(asked: StoreKind | undefined, tell: (message: string) => void): StoreKind {
-    if (asked === "copy") return asked;
-    try {
-      this.overlay.probe();
-      return "overlay";
-    } catch (error) {
-      if (asked !== undefined) throw error;
-      tell(`the root file system is a full copy: ${(error as Error).message}`);
-      return "copy";
+    const reasons: string[] = [];
+    for (const kind of asked === undefined ? STORE_KINDS : [asked]) {
+      try {
+        this.stores[kind].probe();
+        if (kind === "copy" && asked === undefined) tell(`the root file system is a full copy: ${reasons[0]}`);
+        return kind;
+      } catch (error) {
+        if (asked !== undefined) throw error;
+        reasons.push((error as Error).message);
+      }
     }
+    throw new Failure(reasons.join("; "));
   }
 
   /** The bundles that are complete, by their paths. */
@@ -159,6 +166,7 @@ export class StoreDirectory {
         for (const path of this.store(record.store).mountPoints(own)) unmount(path);
         for (const path of isThere ? [record.temporary, record.path] : [record.temporary])
           removeTree(Buffer.from(path));
+        this.store(record.store).discard(own);
       }
       removeTree(Buffer.from(own));
     } finally {

@@ -4,13 +4,22 @@ import type { Task } from "./task.js";
 
 /** A way to keep layers and to make root file systems out of them. */
 export interface Store {
+  /** Throws Failure where this way does not work in the store's directory. */
+  probe(): void;
   /**
    * Makes a bundle's root file system of an image's layers.
    * @param layers from the lowest to the topmost
    */
   assemble(layers: readonly Layer[], place: Place, task: Task): Promise<void>;
+  /**
+   * Mounts a bundle's root file system again, which is mounted nowhere. Throws Failure.
+   * @param layers from the lowest to the topmost
+   */
+  mount(layers: readonly Digest[], place: Place): void;
   /** Where root file systems of a bundle are mounted, and have to be unmounted before they can be removed. */
   mountPoints(own: string): string[];
+  /** Removes what in a bundle's own directory cannot be removed as files are. */
+  discard(own: string): void;
   /** Moves layers, whole ones and parts of them, that no bundle needs to the directory `trash`. */
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void;
 }

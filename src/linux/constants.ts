@@ -246,6 +246,10 @@ const TABLE = {
   SEEK_SET: 0,
   SEEK_CUR: 1,
   SEEK_END: 2,
+  // ioctl(2) on btrfs
+  BTRFS_IOC_SNAP_DESTROY: 0x5000940f,
+  BTRFS_IOC_SNAP_CREATE_V2: 0x50009417,
+  BTRFS_IOC_SUBVOL_CREATE_V2: 0x50009418,
   // ioctl(2) on terminals
   TCGETS: 0x5401,
   TCSETS: 0x5402,

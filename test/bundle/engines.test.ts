@@ -10,8 +10,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import type { StoreKind } from "../../src/bundle/bundle-record.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
-import { configOf, KINDS, type Place, placed } from "./place.js";
+import { btrfs, configOf, KINDS, Place, placed } from "./place.js";
 import { type Node, tree } from "./tree.js";
 
 const TOOLS = ["buildah", "podman", "skopeo", "setfattr", "mknod", "mkfifo"];
@@ -138,6 +139,12 @@ placed("archives by skopeo and podman hold what podman mounts", async (place, t)
   const missing = TOOLS.filter((tool) => !isInstalled(tool));
   if (missing.length > 0 || !existsSync("/bin/busybox")) return t.skip(`needs ${[...missing, "busybox"].join(", ")}`);
   const engines = new Engines(place);
+  const onBtrfs = btrfs();
+  const places: Partial<Record<StoreKind, Place>> = {
+    overlay: place.store.choose(undefined, () => {}) === "overlay" ? place : undefined,
+    btrfs: onBtrfs === undefined ? undefined : new Place(onBtrfs),
+    copy: place,
+  };
   try {
     const run = (command: string, ...args: string[]) => void engines.run(command, ...args);
     const image = LAYERS.reduce((base, change, i) => {
@@ -164,16 +171,18 @@ placed("archives by skopeo and podman hold what podman mounts", async (place, t)
       const tarball = place.path(`${name}.tar`);
       write(tarball);
       for (const store of KINDS) {
-        if (store === "overlay" && place.store.choose(undefined, () => {}) !== store) continue;
-        const output = place.path(`${name}-${store}`);
-        await makeBundle(place.store, { tarball, output, name: undefined, store }, place.task());
+        const there = places[store];
+        if (there === undefined) continue;
+        const output = there.path(`${name}-${store}`);
+        await makeBundle(there.store, { tarball, output, name: undefined, store }, there.task());
         assert.deepEqual(comparable(`${output}/rootfs`), mounted, `${name}, ${store}`);
         const { process, annotations } = configOf(output);
         assert.deepEqual([process.args, process.user.uid, annotations.a], [["/bin/sh", "-c", "true"], 1000, "b"]);
       }
     }
-    assert.deepEqual(place.warnings, []);
+    for (const there of Object.values(places)) assert.deepEqual(there.warnings, []);
   } finally {
+    places.btrfs?.remove();
     engines.close();
   }
 });

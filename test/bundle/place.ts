@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { StoreKind } from "../../src/bundle/bundle-record.js";
+import { STORE_KINDS, type StoreKind } from "../../src/bundle/bundle-record.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { Progress } from "../../src/bundle/progress.js";
 import { StoreDirectory } from "../../src/bundle/store-directory.js";
+import { isSubvolume, removeSubvolume } from "../../src/bundle/subvolume.js";
 import { Task } from "../../src/bundle/task.js";
 import { mountLines, parseMount } from "../../src/linux/mount-info.js";
 import { ROOT } from "../folders.js";
@@ -17,14 +18,19 @@ import type { Entry } from "./tar-writer.js";
 /** The command line of fdbundle. */
 export const FDBUNDLE: readonly string[] = [process.execPath, join(ROOT, "dist/test/src/bin/fdbundle.js")];
 
-export const KINDS: readonly StoreKind[] = ["overlay", "copy"];
+export const KINDS = STORE_KINDS;
 
 /** A directory for one test, with a store in it; checked and removed at the test's end. */
 export class Place {
-  readonly directory = mkdtempSync(join(tmpdir(), "fdbundle-test-"));
+  readonly directory: string;
   /** What the conversions warned of. */
   readonly warnings: string[] = [];
   private made = 0;
+
+  /** @param parent where the directory is */
+  constructor(parent = tmpdir()) {
+    this.directory = mkdtempSync(join(parent, "fdbundle-test-"));
+  }
 
   path(...names: string[]): string {
     return join(this.directory, ...names);
@@ -77,7 +83,7 @@ export class Place {
   /** Asserts that no bundle is there, and no part of one. */
   isClean(): void {
     const left = readdirSync(this.directory).filter((name) => /^\.|^bundle/.test(name));
-    const kept = ["bundles", "overlay", "trash"].flatMap((name) => {
+    const kept = ["bundles", "overlay", "btrfs", "trash"].flatMap((name) => {
       return readdirSync(this.path("store", name)).map((entry) => `${name}/${entry}`);
     });
     assert.deepEqual([left, kept, this.mounts()], [[], [], []]);
@@ -100,6 +106,10 @@ export class Place {
 
   remove(): void {
     for (const path of this.mounts().reverse()) spawnSync("umount", [path]);
+    // What is read-only rmSync does not remove.
+    const layers = this.path("store/btrfs");
+    for (const name of existsSync(layers) ? readdirSync(layers) : [])
+      if (isSubvolume(`${layers}/${name}`)) removeSubvolume(`${layers}/${name}`);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
@@ -108,9 +118,15 @@ export class Place {
 export const MISSING: string | false = process.geteuid?.() !== 0 ? "needs root" : false;
 
 /** A test that has a place of its own. */
-export function placed(name: string, run: (place: Place, t: TestContext) => Promise<void> | void): void {
+export function placed(
+  name: string,
+  run: (place: Place, t: TestContext) => Promise<void> | void,
+  parent = (): string | undefined => tmpdir(),
+): void {
   test(name, { skip: MISSING }, async (t) => {
-    const place = new Place();
+    const directory = parent();
+    if (directory === undefined) return t.skip("needs btrfs-progs, and btrfs in the kernel");
+    const place = new Place(directory);
     try {
       await run(place, t);
     } finally {
@@ -122,11 +138,41 @@ export function placed(name: string, run: (place: Place, t: TestContext) => Prom
 /** The same test for each kind of store that works here. */
 export function eachStore(name: string, run: (place: Place, kind: StoreKind) => Promise<void> | void): void {
   for (const kind of KINDS)
-    placed(`${name} (${kind})`, async (place, t) => {
-      if (kind === "overlay" && place.store.choose(undefined, () => {}) !== kind)
-        return t.skip("needs overlay file systems in the temporary directory");
-      await run(place, kind);
-    });
+    placed(
+      `${name} (${kind})`,
+      async (place, t) => {
+        if (kind === "overlay" && place.store.choose(undefined, () => {}) !== kind)
+          return t.skip("needs overlay file systems in the temporary directory");
+        await run(place, kind);
+      },
+      kind === "btrfs" ? btrfs : undefined,
+    );
+}
+
+/** Whether a btrfs file system can be made and mounted. */
+export const hasBtrfs = (): boolean =>
+  spawnSync("mkfs.btrfs", ["--version"]).status === 0 &&
+  readFileSync("/proc/filesystems", "utf8").includes("\tbtrfs\n");
+
+/** The directory where a btrfs file system is mounted, as long as this process runs; undefined where there is none. */
+export function btrfs(): string | undefined {
+  btrfsDirectory ??= makeBtrfs();
+  return btrfsDirectory === "" ? undefined : btrfsDirectory;
+}
+
+let btrfsDirectory: string | undefined;
+
+function makeBtrfs(): string {
+  const directory = mkdtempSync(join(tmpdir(), "fdbundle-btrfs-"));
+  const image = `${directory}.img`;
+  const make = 'truncate -s 1G "$0" && mkfs.btrfs -q "$0" && mount -o loop "$0" "$1"';
+  const { status } = spawnSync("sh", ["-c", make, image, directory]);
+  process.once("exit", () => {
+    if (status === 0) spawnSync("umount", [directory]);
+    rmSync(directory, { recursive: true });
+  });
+  rmSync(image, { force: true });
+  return status === 0 ? directory : "";
 }
 
 /** A bundle's config.json. */

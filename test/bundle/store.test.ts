@@ -4,9 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { setTimeout } from "node:timers/promises";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { mountOverlay, mountOverlayByPage } from "../../src/bundle/overlay-mount.js";
+import { makeSubvolume } from "../../src/bundle/subvolume.js";
 import { close } from "../../src/linux/file.js";
 import { dockerArchive, layer, ociArchive } from "./archives.js";
-import { eachStore, FDBUNDLE, KINDS, type Place, placed } from "./place.js";
+import { btrfs, eachStore, FDBUNDLE, type Place, placed } from "./place.js";
 import { directory, file } from "./tar-writer.js";
 import { names, tree } from "./tree.js";
 
@@ -48,12 +49,12 @@ eachStore("bundles are listed and removed, layers with the last that has them", 
     ],
   );
   assert.match(place.fdbundle("ls").stdout, /^BUNDLE +IMAGE +STORE +CREATED\n.*one:1.*\n.*two:2.*\n$/);
-  const layers = () => readdirSync(place.path("store/overlay")).length;
-  assert.equal(layers(), kind === "overlay" ? 3 : 0);
+  const layers = () => ["overlay", "btrfs"].flatMap((name) => readdirSync(place.path("store", name))).length;
+  assert.equal(layers(), kind === "copy" ? 0 : 3);
   writeFileSync(`${first}/rootfs/one`, "changed");
   assert.deepEqual(place.fdbundle("rm", "bundle-1"), { status: 0, stdout: "", stderr: "" });
   assert.equal(existsSync(first), false);
-  assert.equal(layers(), kind === "overlay" ? 2 : 0);
+  assert.equal(layers(), kind === "copy" ? 0 : 2);
   assert.deepEqual(names(`${second}/rootfs`), [".", "shared", "two"]);
   assert.equal(place.fdbundle("rm", second).status, 0);
   place.isClean();
@@ -70,7 +71,7 @@ eachStore("bundles of one image do not see each other's changes", async (place, 
 eachStore("a bundle that was moved, and one that was removed by hand", async (place, kind) => {
   const bundle = await place.convert(dockerArchive([layer([file("f")])]), kind);
   renameSync(bundle, place.path("bundle-moved"));
-  if (kind === "overlay")
+  if (kind !== "copy")
     assert.match(
       place.fdbundle("rm", bundle).stderr,
       /^fdbundle: ".*bundle-1": it is mounted on ".*bundle-moved\/rootfs" /,
@@ -145,7 +146,7 @@ placed("names of directories that are no ASCII", async (place) => {
       layer([file("g")]),
     ]),
   );
-  for (const kind of KINDS) {
+  for (const kind of ["overlay", "copy"] as const) {
     const [command, ...first] = FDBUNDLE;
     const args = [...first, "--root", `${odd}/store`, "from-tar", archive, "-o", `${odd}/bundle`, "--store", kind];
     const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
@@ -247,7 +248,7 @@ placed("a full disk ends a conversion, and nothing is left", async (place, t) =>
   const options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", place.path("small")];
   if (spawnSync("mount", options).status !== 0) return t.skip("needs to mount a tmpfs");
   const archive = place.write("big.tar", dockerArchive([layer([file("big", Buffer.alloc(4 << 20))])]));
-  for (const kind of KINDS) {
+  for (const kind of ["overlay", "copy"] as const) {
     const [command, ...first] = FDBUNDLE;
     const args = [
       ...first,
@@ -337,6 +338,40 @@ placed("overlay file systems as kernels before 6.5 take them", async (place, t) 
     }
     assert.deepEqual(place.mounts(), []);
   }
+});
+
+placed("a btrfs file system in a file, made and mounted", async (place, t) => {
+  if (btrfs() === undefined) return t.skip("needs btrfs-progs, and btrfs in the kernel");
+  const init = (...args: string[]) => place.fdbundle("store", "init", "--btrfs", "fs.img", ...args);
+  const archive = dockerArchive([layer([file("f", "image")]), layer([file("g")])]);
+  await assert.rejects(
+    place.convert(archive, "btrfs"),
+    /\/store\/btrfs\/.*: it does not lie on a btrfs file system \(`/,
+  );
+  place.isClean();
+  assert.match(init("--size", "1M").stderr, /^fdbundle: --size: 1048576 bytes: btrfs needs \d+ bytes\n$/);
+  assert.match(init("--size", "many").stderr, /^fdbundle: --size: "many": no number of bytes\n$/);
+  assert.match(init().stderr, /^fdbundle: mount: .*fs.img.*\n$/);
+  assert.equal(existsSync(place.path("fs.img")), false);
+  assert.deepEqual(init("--size", "256M"), { status: 0, stdout: "", stderr: "" });
+  assert.match(init().stderr, /^fdbundle: ".*store": a file system of type btrfs is mounted there\n$/);
+  const bundles = [await place.convert(archive, "btrfs"), await place.convert(archive, "btrfs")];
+  writeFileSync(`${bundles[0]}/rootfs/f`, "changed");
+  assert.equal(readFileSync(`${bundles[1]}/rootfs/f`, "utf8"), "image");
+  const layers = place.path("store/btrfs");
+  for (const name of readdirSync(layers))
+    assert.throws(() => writeFileSync(`${layers}/${name}/f`, ""), { code: "EROFS" });
+  // A subvolume that a container made.
+  makeSubvolume(`${bundles[0]}/rootfs/own`);
+  writeFileSync(`${bundles[0]}/rootfs/own/f`, "");
+  assert.deepEqual(place.fdbundle("rm", ...bundles), { status: 0, stdout: "", stderr: "" });
+  for (const path of ["bundles", "btrfs", "trash"]) assert.deepEqual(readdirSync(place.path("store", path)), []);
+  spawnSync("umount", [place.path("store")]);
+  assert.match(
+    init("--size", "256M").stderr,
+    /^fdbundle: ".*fs.img": open: .*EEXIST\) \(without --size it is mounted\)\n$/,
+  );
+  assert.equal(init().status, 0);
 });
 
 eachStore("a task that is ended before it begins", async (place, kind) => {

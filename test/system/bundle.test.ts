@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { StoreDirectory } from "../../src/bundle/store-directory.js";
 import { dockerArchive, imageConfig, layer, ociArchive } from "../bundle/archives.js";
-import { FDBUNDLE, KINDS } from "../bundle/place.js";
+import { FDBUNDLE, hasBtrfs, KINDS } from "../bundle/place.js";
 import { directory, file, symlink } from "../bundle/tar-writer.js";
 import { type Scene, system } from "./harness.js";
 
@@ -67,6 +67,10 @@ for (const store of KINDS) {
         store === "overlay"
       )
         return t.skip("needs overlay file systems in the temporary directory");
+      if (store === "btrfs") {
+        if (!hasBtrfs()) return t.skip("needs btrfs-progs, and btrfs in the kernel");
+        fdbundle(s, "store", "init", "--btrfs", s.path("btrfs.img"), "--size", "256M");
+      }
       writeFileSync(s.path("image.tar"), archive);
       const bundle = fdbundle(s, "from-tar", "image.tar", "--store", store);
       assert.equal(bundle, s.path("image"));
@@ -78,6 +82,7 @@ for (const store of KINDS) {
       } finally {
         // Another test may have a mount namespace that has it.
         fdbundle(s, "rm", "--force", bundle);
+        if (store === "btrfs") spawnSync("umount", [s.path("store")]);
       }
     });
   }

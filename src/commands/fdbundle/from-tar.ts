@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { StoreKind } from "../../bundle/bundle-record.js";
+import { STORE_KINDS, type StoreKind } from "../../bundle/bundle-record.js";
 import { makeBundle } from "../../bundle/make-bundle.js";
 import { print, printError } from "../print.js";
 import { inSession } from "./session.js";
@@ -17,10 +17,9 @@ export function defineFromTar(program: Command): void {
     .option("-o, --output <directory>", "the bundle's directory (default: ./ and the image's name)")
     .option("--name <reference>", "which image, where the tarball holds several")
     .addOption(
-      new Option("--store <kind>", "how layers are kept: shared by bundles, or a full copy for each").choices([
-        "overlay",
-        "copy",
-      ]),
+      new Option("--store <kind>", "how layers are kept: shared by bundles, or a full copy for each").choices(
+        STORE_KINDS,
+      ),
     )
     .action((tarball: string, { output, name, store: kind }: Options) =>
       inSession(program, async ({ store, task }) => {

@@ -9,6 +9,7 @@ import { defineFromTar } from "./from-tar.js";
 import { defineLs } from "./ls.js";
 import { defineRm } from "./rm.js";
 import { defineGlobals } from "./session.js";
+import { defineStore } from "./store.js";
 
 /** Runs fdbundle on the process's command line, and ends the process with the command's exit status. */
 export async function main(): Promise<never> {
@@ -20,7 +21,7 @@ export async function main(): Promise<never> {
       .configureOutput({ writeOut: print, writeErr: () => {} })
       .version(`fdbundle version ${NUMBER}`, "-v, --version", "print the version");
     defineGlobals(program);
-    for (const define of [defineFromTar, defineLs, defineRm]) define(program);
+    for (const define of [defineFromTar, defineLs, defineRm, defineStore]) define(program);
     await program.parseAsync(ffi.argv.slice(1), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) ffi.exit(0);

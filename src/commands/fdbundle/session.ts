@@ -26,10 +26,18 @@ export function defineGlobals(program: Command): void {
     .option("--root <directory>", "where layers are kept, and what is known of bundles", DEFAULT_ROOT);
 }
 
+/** The store's directory; absolute. */
+export const rootOf = (program: Command): string => resolve(program.opts<{ root: string }>().root);
+
+/** Throws Failure for users other than root. */
+export function requireRoot(): void {
+  if (process.geteuid?.() !== 0) throw new Failure("fdbundle needs to be root", { hint: "files keep their owners" });
+}
+
 /** Runs a command's work with the options that all commands have. Signals end it; what it made so far goes then. */
 export async function inSession(program: Command, work: (session: Session) => Promise<void> | void): Promise<void> {
-  if (process.geteuid?.() !== 0) throw new Failure("fdbundle needs to be root", { hint: "files keep their owners" });
-  const { root, debug } = program.opts<{ root: string; debug?: boolean }>();
+  requireRoot();
+  const { debug } = program.opts<{ debug?: boolean }>();
   const progress = new Progress(isatty(2) ? printError : undefined);
   const tell = (kind: string) => (message: string) => {
     progress.clear();
@@ -39,5 +47,5 @@ export async function inSession(program: Command, work: (session: Session) => Pr
   for (const [name, number] of Object.entries(SIGNALS))
     process.once(name, () => interruption.abort(new Failure("interrupted", { cause: name, status: 128 + number })));
   const task = new Task(interruption.signal, progress, tell("warning"), debug ? tell("debug") : () => {});
-  await work({ store: new StoreDirectory(resolve(root), task.warn), task });
+  await work({ store: new StoreDirectory(rootOf(program), task.warn), task });
 }
