@@ -9,6 +9,7 @@ export interface ImageFiles {
   size(name: string): number | undefined;
   /** A file's content, in pieces of any size. Throws Failure where there is no such file. */
   read(name: string): Iterable<Buffer>;
+  close(): void;
 }
 
 /** No manifest or configuration is as long; engines have limits like it. */

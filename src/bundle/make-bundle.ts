@@ -1,14 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, realpathSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { bundleConfig } from "./bundle-config.js";
 import { identityOf, type StoreKind } from "./bundle-record.js";
 import { causeOf } from "./cause.js";
+import { DirectoryFiles } from "./directory-files.js";
 import type { Image } from "./image.js";
+import type { ImageFiles } from "./image-files.js";
 import { findUser } from "./image-user.js";
-import { formatPlatform, HOST } from "./platform.js";
+import { formatPlatform, HOST, isFor, type Platform } from "./platform.js";
 import { readImage } from "./read-image.js";
 import type { LockedBundle, StoreDirectory } from "./store-directory.js";
 import { Tarball } from "./tarball.js";
@@ -17,10 +19,12 @@ import { makeVolumes } from "./volumes.js";
 
 /** What to make a bundle of, and where. */
 export interface Order {
-  /** The tarball's path, "-" for standard input. */
+  /** The path of a tarball, "-" for standard input; or of a directory with the same files. */
   tarball: string;
   /** Which of several images. */
   name: string | undefined;
+  /** For which platform; by default this machine's. */
+  platform: Platform | undefined;
   /** The bundle's directory; must not exist, or be empty. By default it is named after the image. */
   output: string | undefined;
   /** The kind of store; by default the best that works. */
@@ -34,18 +38,20 @@ export interface Order {
 export async function makeBundle(store: StoreDirectory, order: Order, task: Task): Promise<string> {
   const kind = store.choose(order.store, task.warn);
   const source = order.tarball === "-" ? "standard input" : quote(order.tarball);
-  let tarball: Tarball | undefined;
+  let files: ImageFiles | undefined;
   try {
-    tarball = await Tarball.open(order.tarball, store.spool, task);
-    const image = readImage(tarball, order.name);
-    warnOfPlatform(image, task);
+    files = isDirectory(order.tarball)
+      ? new DirectoryFiles(order.tarball)
+      : await Tarball.open(order.tarball, store.spool, task);
+    const image = readImage(files, order.name, order.platform);
+    checkPlatform(image, order.platform, task);
     return await make(image, store, kind, order, task);
   } catch (error) {
     task.signal.throwIfAborted();
     throw error instanceof OutputFailure ? error : new Failure(source, { cause: causeOf(error) });
   } finally {
     task.end();
-    tarball?.close();
+    files?.close();
   }
 }
 
@@ -134,8 +140,14 @@ function nameOf(image: Image, tarball: string): string {
   return tarball === "-" ? "image" : basename(tarball).replace(/(\.tar)?(\.(gz|zst|tgz))?$/, "") || "image";
 }
 
-function warnOfPlatform({ config: { os, architecture, variant } }: Image, task: Task): void {
-  if (os !== "" && os !== HOST.os) throw new Failure(`the image is for ${os}, not for ${HOST.os}`);
-  if (architecture === "" || architecture === HOST.architecture) return;
-  task.warn(`the image is for ${formatPlatform({ os, architecture, variant })}, this machine is ${HOST.architecture}`);
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+function checkPlatform({ config }: Image, asked: Platform | undefined, task: Task): void {
+  const { os, architecture, variant } = config;
+  const platform = { os: os || HOST.os, architecture: architecture || HOST.architecture, variant };
+  const wanted = asked ?? { ...platform, os: HOST.os };
+  if (!isFor(platform, wanted))
+    throw new Failure(`the image is for ${formatPlatform(platform)}, not for ${formatPlatform(wanted)}`);
+  if (platform.architecture !== HOST.architecture)
+    task.warn(`the image is for ${formatPlatform(platform)}, this machine is ${HOST.architecture}`);
 }

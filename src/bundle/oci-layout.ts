@@ -21,6 +21,9 @@ const CONFIG = new Set(["application/vnd.oci.image.config.v1+json", "application
 const LAYER =
   /^application\/vnd\.(oci\.image\.layer(\.nondistributable)?\.v1\.tar(\+gzip|\+zstd)?|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?)$/;
 
+/** Layers that may be had elsewhere only (image-spec, layer.md, "Non-Distributable Layers"). */
+const FOREIGN = /\.(nondistributable|foreign)\./;
+
 /** Annotations that name an image: containerd's, the whole; and the specification's, often the tag alone. */
 const NAMES = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
@@ -35,31 +38,31 @@ interface Descriptor extends Expected {
   names: readonly string[];
 }
 
-/** Reads an image of an OCI image layout, that for this machine where there are several. Throws Failure. */
-export function readOciLayout(files: ImageFiles, name: string | undefined): Image {
+/** Reads an image of an OCI image layout, that for the platform where there are several. Throws Failure. */
+export function readOciLayout(files: ImageFiles, name: string | undefined, platform: Platform | undefined): Image {
   const version = readDocument(files, OCI_LAYOUT).member("imageLayoutVersion");
   if (version.text() !== "1.0.0") throw version.wrong('"1.0.0"');
-  const chosen = choose(readIndex(readDocument(files, "index.json"), undefined), name);
-  return readManifest(files, manifestOf(files, chosen), chosen.names);
+  const chosen = choose(readIndex(readDocument(files, "index.json"), undefined), name, platform);
+  return readManifest(files, manifestOf(files, chosen, platform), chosen.names);
 }
 
-/** The image of a name, if one is asked for; of one that is there for several platforms, the one for this machine. */
-function choose(images: readonly Descriptor[], asked: string | undefined): Descriptor {
+/** The image of a name, if one is asked for; of one that is there for several platforms, the one for that asked for. */
+function choose(images: readonly Descriptor[], asked: string | undefined, platform: Platform | undefined): Descriptor {
   const merged = [...new Set(images.map(({ digest }) => digest))].map((digest): Descriptor => {
     const same = images.filter((image) => image.digest === digest);
     return { ...same[0], names: same.flatMap(({ names }) => names) };
   });
   const fitting = merged.filter(({ names }) => asked === undefined || names.some((name) => isCalled(name, asked)));
   const isOne = fitting.length > 1 && fitting.every(({ names }) => String(names) === String(fitting[0].names));
-  return isOne ? choosePlatform(fitting) : chooseNamed(merged, asked);
+  return isOne ? choosePlatform(fitting, platform) : chooseNamed(merged, asked);
 }
 
 /** The descriptor of a manifest that another descriptor leads to, through indexes as it may be. */
-function manifestOf(files: ImageFiles, descriptor: Descriptor, depth = 0): Descriptor {
+function manifestOf(files: ImageFiles, descriptor: Descriptor, platform: Platform | undefined, depth = 0): Descriptor {
   if (!INDEX.has(descriptor.mediaType)) return descriptor;
   if (depth === MAX_DEPTH) throw new Failure(`indexes more than ${MAX_DEPTH} levels deep`);
   const images = readIndex(readBlob(files, descriptor), descriptor.mediaType);
-  return manifestOf(files, choosePlatform(images), depth + 1);
+  return manifestOf(files, choosePlatform(images, platform), platform, depth + 1);
 }
 
 /** The images of an index; statements about images, such as where they come from, are left out. */
@@ -128,7 +131,10 @@ function layerAt(files: ImageFiles, node: JsonNode): Blob {
   if (!LAYER.test(mediaType)) throw node.member("mediaType").wrong("a layer's that is known");
   const path = blobPath(digest);
   const actual = files.size(path);
-  if (actual === undefined) throw new Failure(`no file ${quote(path)}`);
+  if (actual === undefined)
+    throw new Failure(`no file ${quote(path)}`, {
+      hint: FOREIGN.test(mediaType) ? "the layer is not distributed with its image" : undefined,
+    });
   checkSize(path, actual, size);
   return { size, blobDigest: digest, read: () => files.read(path) };
 }

@@ -174,7 +174,7 @@ placed("archives by skopeo and podman hold what podman mounts", async (place, t)
         const there = places[store];
         if (there === undefined) continue;
         const output = there.path(`${name}-${store}`);
-        await makeBundle(there.store, { tarball, output, name: undefined, store }, there.task());
+        await makeBundle(there.store, { tarball, output, name: undefined, platform: undefined, store }, there.task());
         assert.deepEqual(comparable(`${output}/rootfs`), mounted, `${name}, ${store}`);
         const { process, annotations } = configOf(output);
         assert.deepEqual([process.args, process.user.uid, annotations.a], [["/bin/sh", "-c", "true"], 1000, "b"]);

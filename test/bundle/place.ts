@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { STORE_KINDS, type StoreKind } from "../../src/bundle/bundle-record.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
+import type { Platform } from "../../src/bundle/platform.js";
 import { Progress } from "../../src/bundle/progress.js";
 import { StoreDirectory } from "../../src/bundle/store-directory.js";
 import { isSubvolume, removeSubvolume } from "../../src/bundle/subvolume.js";
@@ -55,10 +56,10 @@ export class Place {
   }
 
   /** Makes a bundle of a tarball's content. Returns its directory. */
-  async convert(tarball: Buffer, kind: StoreKind = "copy", name?: string): Promise<string> {
+  async convert(tarball: Buffer, kind: StoreKind = "copy", name?: string, platform?: Platform): Promise<string> {
     const input = this.write(`image-${++this.made}.tar`, tarball);
     const output = this.path(`bundle-${this.made}`);
-    return await makeBundle(this.store, { tarball: input, output, name, store: kind }, this.task());
+    return await makeBundle(this.store, { tarball: input, output, name, platform, store: kind }, this.task());
   }
 
   /** Makes a root file system of layers. Returns its directory. */

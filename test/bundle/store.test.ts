@@ -117,7 +117,7 @@ eachStore("a bundle's directory that is there already", async (place, kind) => {
 placed("errors are one line that names the file", (place) => {
   const errors: [args: string[], reason: RegExp][] = [
     [["from-tar", "none.tar"], /^fdbundle: "none.tar": open: no such file or directory \(ENOENT\)\n$/],
-    [["from-tar", "."], /^fdbundle: "\.": /],
+    [["from-tar", "."], /^fdbundle: "\.": neither "oci-layout" nor "manifest.json" is in it /],
     [
       ["from-tar", place.write("x.tar", dockerArchive([layer([file("../../etc/x")])]))],
       /^fdbundle: "\/.*x.tar": layer 1 \(sha256:\w+\): entry "..\/..\/etc\/x": .*\n$/,
@@ -376,7 +376,7 @@ placed("a btrfs file system in a file, made and mounted", async (place, t) => {
 
 eachStore("a task that is ended before it begins", async (place, kind) => {
   const tarball = place.write("i.tar", dockerArchive([layer([file("f")])]));
-  const order = { tarball, output: place.path("bundle"), name: undefined, store: kind };
+  const order = { tarball, output: place.path("bundle"), name: undefined, platform: undefined, store: kind };
   const reason = new Error("enough");
   await assert.rejects(makeBundle(place.store, order, place.task(AbortSignal.abort(reason))), reason);
   place.isClean();
