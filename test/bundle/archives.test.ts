@@ -297,7 +297,10 @@ placed("of an image for several platforms that for the one asked for", async (pl
   assert.deepEqual(await on("linux/riscv64"), [".", "riscv64"]);
   assert.deepEqual(await on("linux/arm/v7"), [".", "armv7"]);
   assert.deepEqual(await on("linux/arm"), [".", "armv6"]);
-  await assert.rejects(on("linux/arm/v5"), /it holds no image for linux\/arm\/v5 \(there are linux\/\w+, linux\/arm\/v6, /);
+  await assert.rejects(
+    on("linux/arm/v5"),
+    /it holds no image for linux\/arm\/v5 \(there are linux\/\w+, linux\/arm\/v6, /,
+  );
   await assert.rejects(on("plan9"), /platform "plan9": not of the form "linux\/arm64\/v8"/);
   for (const single of [dockerArchive([ONE]), ociArchive([ONE])])
     await assert.rejects(
