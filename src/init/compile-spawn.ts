@@ -1,3 +1,4 @@
+import { SIGKILL } from "../linux/signals.js";
 import type { Label, Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { clone } from "./clone.js";
@@ -83,6 +84,8 @@ export function executeProgram(b: Builder, name: string): void {
 export interface Named {
   readonly what: string;
   readonly from?: string;
+  /** Whether it is killed when the process ends that has started it. */
+  readonly diesWithStarter?: boolean;
 }
 
 /**
@@ -94,7 +97,7 @@ export interface Named {
  * @param entry what it enters; absent: it stays with the runtime
  */
 export function compileSpawn(
-  { what, from }: Named,
+  { what, from, diesWithStarter }: Named,
   executable: ExecutableFile | "program",
   entry: Entry | undefined,
   streams: "its own" | "the runtime's",
@@ -112,6 +115,7 @@ export function compileSpawn(
   }
   if (entry?.joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);
+  if (diesWithStarter) b.call("prctl", [flags("PR_SET_PDEATHSIG"), SIGKILL]);
   if (streams === "its own") {
     for (const name of ["stdin", "stdout", "stderr"]) b.slot(name);
     b.call("dup3", [slot("stdin"), 0, 0]);

@@ -100,7 +100,13 @@ function run(what: string, path: string, env: readonly string[], input: string) 
     writeAll(stdin, input);
     sys("lseek", stdin, 0, C.SEEK_SET);
     const ending = waitFor(
-      spawn({ what, executable: { path, args: [path], env }, streams: { stdin, stdout, stderr } }),
+      spawn({
+        what,
+        // Who takes back what was half done must not meet it still at work.
+        diesWithStarter: true,
+        executable: { path, args: [path], env },
+        streams: { stdin, stdout, stderr },
+      }),
     );
     const [output, errors] = [stdout, stderr].map((fd) => readFile(`/proc/self/fd/${fd}`));
     const status = "signal" in ending ? `signal ${ending.signal}` : String(ending.status);

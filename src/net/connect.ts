@@ -176,11 +176,11 @@ function plan({ root, networks }: Places, name: string, index: number, wishes: N
   }
 }
 
-/** Takes a container's network back; none is fine. Throws Failure. */
-export function disconnect(root: string, id: string): void {
+/** Takes a container's network back; none is fine. With `force` its plugins may fail. Throws Failure. */
+export function disconnect(root: string, id: string, force: boolean): void {
   const records = Records.open(root, id);
   try {
-    if (records !== undefined) release(records);
+    if (records !== undefined) release(records, force);
   } finally {
     records?.close();
   }

@@ -28,13 +28,14 @@ export function setUpNetwork(root: string, network: CniNetwork): void {
 /** Removes what is left of networks of fdnet's own that no container is in any more. Throws Failure, SyscallError. */
 export function removeUnusedNetworks(root: string): void {
   const used = usedNetworks(root);
-  for (const name of listDirectory(networksIn(root))) {
-    const path = `${networksIn(root)}/${name}`;
-    if (used.has(name) || readFile(path) === "") continue;
+  const setUp = listDirectory(networksIn(root)).filter((name) => readFile(`${networksIn(root)}/${name}`) !== "");
+  // The plugin makes a directory of leases even to look for one that is not there.
+  for (const name of new Set([...setUp, ...listDirectory(leasesIn(root))])) {
+    if (used.has(name)) continue;
     locking(root, name, (file, isSetUp) => {
       // Containers are on record before their networks are set up: under the lock all are seen that need this one.
-      if (!isSetUp || usedNetworks(root).has(name)) return;
-      removeBridge(setupOf(JSON.parse(readFile(path))));
+      if (usedNetworks(root).has(name)) return;
+      if (isSetUp) removeBridge(setupOf(JSON.parse(readFile(`${networksIn(root)}/${name}`))));
       removeTree(`${leasesIn(root)}/${name}`);
       sys("ftruncate", file, 0);
     });

@@ -8,5 +8,8 @@ export function defineDown(program: Command): void {
     .command("down")
     .description("take a container's network back; without an id its state comes on standard input (hook poststop)")
     .argument("[id]", "the name of the container")
-    .action((id?: string) => disconnect(placesOf(program).root, id ?? readState().id));
+    .option("-f, --force", "forget it, even if plugins fail")
+    .action((id: string | undefined, { force }: { force?: boolean }) =>
+      disconnect(placesOf(program).root, id ?? readState().id, force ?? false),
+    );
 }

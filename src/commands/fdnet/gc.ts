@@ -8,7 +8,8 @@ export function defineGc(program: Command): void {
     .command("gc")
     .description("release what containers have left whose processes are gone, and print their names")
     .action(() => {
-      const released = collect(placesOf(program).root);
+      const { released, failures } = collect(placesOf(program).root);
       print(released.map((id) => `${id}\n`).join(""));
+      for (const failure of failures) throw failure;
     });
 }

@@ -1,0 +1,436 @@
+import assert from "node:assert/strict";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Hook } from "../../src/generated/config.js";
+import type { NetworkWishes } from "../../src/net/connect.js";
+import { networkParts, prepareFiles } from "../../src/net/network-parts.js";
+import { ROOT } from "../folders.js";
+import { entries, eventually, FORM, type FullConfig, type Scene, system, TAG } from "./harness.js";
+
+/** The path of fdnet, in the form that is tested. */
+const FDNET = join(ROOT, FORM === "node" ? "dist/node/bin/fdnet.js" : "dist/fdnet");
+
+const MISSING = ["bridge", "host-local", "portmap", "loopback"].some((name) => !existsSync(`/usr/lib/cni/${name}`))
+  ? "needs Debian's containernetworking-plugins"
+  : spawnSync("iptables", ["-V"]).status !== 0
+    ? "needs iptables"
+    : undefined;
+
+/** A test of networks, where there is what it takes. */
+function networking(name: string, run: (net: Networks) => void | Promise<void>): void {
+  system(name, async (s, t) => {
+    if (MISSING !== undefined) return t.skip(MISSING);
+    await run(new Networks(s));
+  });
+}
+
+const OUTSIDE = { host: "192.0.2.1", outside: "192.0.2.2" };
+const OUTSIDE6 = { host: "2001:db8::1", outside: "2001:db8::2" };
+
+/**
+ * Two network namespaces: a host's, in which fdrunc and fdnet run, and one of what is outside of it; a pair of devices
+ * between them is all the way there is.
+ */
+class Networks {
+  readonly host: number;
+  readonly outside: number;
+  readonly root: string;
+  readonly configs: string;
+  private readonly before: string;
+
+  constructor(readonly s: Scene) {
+    this.root = s.path("fdnet");
+    this.configs = s.path("networks");
+    mkdirSync(this.configs);
+    [this.host, this.outside] = [namespace(s), namespace(s)];
+    for (const holder of [this.host, this.outside]) this.ip(holder, "link set lo up");
+    this.ip(this.host, `link add up0 type veth peer name eth0 netns ${this.outside}`);
+    for (const [holder, device, addresses] of [
+      [this.host, "up0", [OUTSIDE.host, OUTSIDE6.host]],
+      [this.outside, "eth0", [OUTSIDE.outside, OUTSIDE6.outside]],
+    ] as const) {
+      this.ip(holder, `address add ${addresses[0]}/24 dev ${device}`);
+      this.ip(holder, `address add ${addresses[1]}/64 dev ${device} nodad`);
+      this.ip(holder, `link set ${device} up`);
+    }
+    this.before = this.networkOfHost();
+  }
+
+  /** The command line that runs another one in a namespace. */
+  within = (holder: number): string[] => ["nsenter", `--net=/proc/${holder}/ns/net`];
+
+  private ip(holder: number, words: string): void {
+    command(...this.within(holder), "ip", ...words.split(" "));
+  }
+
+  fdrunc(...args: string[]) {
+    return this.s.fdrunc(args, { under: this.within(this.host) });
+  }
+
+  fdnet(args: readonly string[], input = ""): SpawnSyncReturns<string> {
+    const [program, ...first] = [...this.within(this.host), ...this.fdnetCommand, ...args];
+    return spawnSync(program, first, { encoding: "utf8", input, timeout: 60_000 });
+  }
+
+  private get fdnetCommand(): string[] {
+    return [FDNET, "--root", this.root, "--networks", this.configs];
+  }
+
+  /** The command line of `fdnet up`. */
+  get upCommand(): string[] {
+    return [...this.fdnetCommand, "up"];
+  }
+
+  /** Runs fdnet, which must succeed. Returns what it prints. */
+  told(...args: string[]): string {
+    const { status, stdout, stderr } = this.fdnet(args);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+    return stdout;
+  }
+
+  /** Makes a bundle, "bundle" or beside it, whose container sleeps or runs a script in its network. */
+  bundle(wishes: Partial<NetworkWishes>, script = "sleep 1000", change: (config: FullConfig) => void = () => {}): void {
+    const { s } = this;
+    const nothing = { ip: [], subnet: [], publish: [], dns: [] };
+    const parts = networkParts(FDNET, { ...nothing, ...wishes });
+    if (!existsSync(join(s.bundle, "net")) && parts.mounts.length > 0) prepareFiles(s.bundle);
+    s.write((config) => {
+      config.process.args = ["sh", "-c", script];
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "network");
+      if (parts.namespace) {
+        const path = parts.namespace.path?.replace("/run/fdnet", this.root);
+        config.linux.namespaces.push(path === undefined ? parts.namespace : { type: "network", path });
+      }
+      config.mounts.push(...parts.mounts);
+      config.hooks = Object.fromEntries(
+        Object.entries(parts.hooks).map(([kind, hooks]) => [
+          kind,
+          (hooks as Hook[]).map(({ path, args = [] }) => ({
+            path,
+            args: [args[0], "--root", this.root, "--networks", this.configs, ...args.slice(1)],
+            env: [`PATH=${process.env.PATH}`],
+          })),
+        ]),
+      );
+      change(config);
+    });
+  }
+
+  /** Creates and starts a container of the bundle as it is now. */
+  start(id: string): void {
+    this.s.config.linux.cgroupsPath = `/${TAG}/${id}`;
+    this.s.writeText(JSON.stringify(this.s.config));
+    this.fdrunc("create", id).succeeds();
+    this.fdrunc("start", id).succeeds();
+  }
+
+  delete(...ids: string[]): void {
+    for (const id of ids) this.fdrunc("delete", "--force", id).succeeds();
+  }
+
+  /** What a script puts out in a container. */
+  inside(id: string, script: string): string {
+    return this.s.fdrunc(["exec", id, "sh", "-c", script]).succeeds();
+  }
+
+  /** Serves at a port, as long as the test runs, who asks: by TCP or UDP, where the command line leads that is given. */
+  serve(under: readonly string[], protocol: "tcp" | "udp", port: number): void {
+    this.s.spawn([...under, process.execPath, "-e", SERVERS[protocol], String(port)]);
+  }
+
+  /** What a server says to who asks from a namespace; empty where there is none. */
+  ask(holder: number, address: string, port: number, protocol: "tcp" | "udp" = "tcp"): string {
+    const [program, ...args] = [
+      ...this.within(holder),
+      process.execPath,
+      "-e",
+      CLIENTS[protocol],
+      String(port),
+      address,
+    ];
+    return spawnSync(program, args, { encoding: "utf8", timeout: 30_000 }).stdout;
+  }
+
+  /** The command line that runs another one in a container's network. */
+  withinContainer = (id: string): string[] => ["nsenter", `--net=/proc/${this.s.stateOf(id).pid}/ns/net`];
+
+  /** All that a network can leave in the host's namespace, as text. */
+  networkOfHost(): string {
+    const there = (...words: string[]) => command(...this.within(this.host), ...words);
+    const rules = ["iptables-save", "ip6tables-save"].map((program) =>
+      there(program).replace(/^#.*\n|\[\d+:\d+\]|^:\w+ ACCEPT.*\n|^\*\w+\n|^COMMIT\n/gm, ""),
+    );
+    const devices = there("ip", "-brief", "link").replace(/@.*/gm, "");
+    return [devices, there("ip", "-brief", "-4", "address"), there("ip", "route"), ...rules].join("\n--\n");
+  }
+
+  /** Asserts that nothing of any container is left: devices, addresses, routes, rules, leases, records, mounts. */
+  assertNothingLeft(): void {
+    eventually(() => assert.equal(this.networkOfHost(), this.before), 5);
+    assert.deepEqual(entries(join(this.root, "containers")), []);
+    assert.deepEqual(entries(join(this.root, "leases")), []);
+    assert.ok(!readFileSync("/proc/self/mountinfo", "utf8").includes(this.root));
+  }
+}
+
+const SERVERS = {
+  tcp: `require("net").createServer((s) => s.on("error", () => {}).end("hello " + s.remoteAddress)).listen(process.argv[1], "::")`,
+  udp: `const s = require("dgram").createSocket("udp6");
+    s.on("message", (_, from) => s.send("hello " + from.address, from.port, from.address)).bind(process.argv[1])`,
+};
+
+const CLIENTS = {
+  tcp: `const s = require("net").connect(process.argv[1], process.argv[2]).on("error", () => process.exit(1));
+    s.setTimeout(5000, () => process.exit(1)).pipe(process.stdout)`,
+  udp: `const s = require("dgram").createSocket(process.argv[2].includes(":") ? "udp6" : "udp4");
+    s.send("?", process.argv[1], process.argv[2]);
+    s.on("message", (text) => { console.log(String(text)); process.exit() });
+    setTimeout(() => process.exit(1), 2000)`,
+};
+
+/** The plugins that still run in a host's namespace. */
+function running({ host }: Networks): string {
+  const there = networkOf(host);
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && networkOf(Number(name)) === there);
+  return pids.filter((pid) => Number(pid) !== host).join(" ");
+}
+
+/** Which network a process is in; undefined where it has ended. */
+function networkOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A network namespace of the test's own, by the process that holds it. */
+function namespace(s: Scene): number {
+  const pid = s.spawn(["unshare", "--net", "sleep", "1000"]).child.pid as number;
+  eventually(() => assert.notEqual(networkOf(pid), networkOf(process.pid)));
+  return pid;
+}
+
+function command(...words: string[]): string {
+  const { status, stdout, stderr } = spawnSync(words[0], words.slice(1), { encoding: "utf8" });
+  assert.equal(status, 0, `${words.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+networking("a published port leads to the container, which reaches what is outside as the host", (net) => {
+  net.bundle({ publish: ["8080:80"] }, "nc -ll -p 80 -e echo from the container");
+  net.start("web");
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 8080), "from the container\n"));
+  // The host's own way there, and the container's to itself.
+  assert.equal(net.ask(net.host, "10.83.0.1", 8080), "from the container\n");
+  net.serve(net.within(net.outside), "tcp", 9000);
+  eventually(() => {
+    const told = net.inside("web", `nc -w 5 ${OUTSIDE.outside} 9000 </dev/null || true`);
+    assert.equal(told, `hello ::ffff:${OUTSIDE.host}`);
+  });
+  net.delete("web");
+  net.assertNothingLeft();
+});
+
+networking("ports of udp and ranges are published, at one of the host's addresses", (net) => {
+  net.bundle({ publish: [`${OUTSIDE.host}:5000-5001:53-54/udp`, "5000:53", "7:7/sctp"] });
+  net.start("c");
+  net.serve(net.withinContainer("c"), "udp", 53);
+  net.serve(net.withinContainer("c"), "udp", 54);
+  net.serve(net.withinContainer("c"), "tcp", 53);
+  const from = `hello ::ffff:${OUTSIDE.outside}`;
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5000, "udp"), `${from}\n`));
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5001, "udp"), `${from}\n`));
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5000), from));
+  assert.match(net.networkOfHost(), /-p sctp .*--dport 7 -j DNAT --to-destination 10\.83\.0\.2:7/);
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("two containers of a network reach each other; the last one takes the bridge along", (net) => {
+  net.bundle({});
+  net.start("one");
+  net.start("two");
+  assert.deepEqual(
+    JSON.parse(net.told("ls", "--format", "json")).map(({ id, networks, addresses }: Record<string, unknown>) => ({
+      id,
+      networks,
+      addresses,
+    })),
+    [
+      { id: "one", networks: ["bridge"], addresses: ["10.83.0.2"] },
+      { id: "two", networks: ["bridge"], addresses: ["10.83.0.3"] },
+    ],
+  );
+  net.serve(net.withinContainer("two"), "tcp", 80);
+  eventually(() =>
+    assert.equal(net.inside("one", "nc -w 5 10.83.0.3 80 </dev/null || true"), "hello ::ffff:10.83.0.2"),
+  );
+  assert.match(net.told("inspect", "--check", "one"), /"address": "10\.83\.0\.2\/16"/);
+  net.delete("two");
+  assert.match(net.networkOfHost(), /fdrunc0/);
+  assert.equal(net.told("ls", "--quiet"), "one\n");
+  net.delete("one");
+  net.assertNothingLeft();
+});
+
+networking("an address, a MAC address and subnets of both families are had as asked", (net) => {
+  const ip = ["10.0.0.23", "fd00:1::23"];
+  const wishes = { ip, mac: "02:00:00:00:00:23", subnet: ["10.0.0.0/24", "fd00:1::/64"], publish: ["80:80"] };
+  net.bundle({ net: ["web"], hostname: "nginx", dns: ["10.0.0.1"], ...wishes });
+  net.start("c");
+  const [{ address, addr_info }] = JSON.parse(
+    command(...net.withinContainer("c"), "ip", "-json", "address", "show", "eth0"),
+  );
+  assert.equal(address, "02:00:00:00:00:23");
+  const local = addr_info.filter(({ scope }: { scope: string }) => scope === "global");
+  assert.deepEqual(
+    local.map(({ local, prefixlen }: { local: string; prefixlen: number }) => `${local}/${prefixlen}`),
+    ["10.0.0.23/24", "fd00:1::23/64"],
+  );
+  net.serve(net.withinContainer("c"), "tcp", 80);
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE6.host, 80), `hello ${OUTSIDE6.outside}`));
+  net.serve(net.within(net.outside), "tcp", 9000);
+  const ask = `nc -w 5 ${OUTSIDE6.outside} 9000 </dev/null || true`;
+  eventually(() => assert.equal(net.inside("c", ask), `hello ${OUTSIDE6.host}`));
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("the container's files tell its name and name servers, also below a read-only root", (net) => {
+  net.s.replaceFile("/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 10.9.8.7\nsearch example.org\n");
+  net.bundle({ net: ["bridge"], hostname: "box" }, "sleep 1000", (config) => {
+    config.root.readonly = true;
+  });
+  net.start("c");
+  assert.equal(
+    net.inside("c", "cat /etc/hosts /etc/hostname /etc/resolv.conf"),
+    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.83.0.2\tbox\nbox\n" +
+      "search example.org\nnameserver 10.9.8.7\n",
+  );
+  // Another container in its network knows the same, under its own name.
+  net.bundle({ net: ["container:c"], hostname: "other" });
+  net.start("d");
+  assert.equal(net.inside("d", "cat /etc/hostname; grep box /etc/hosts"), "other\n10.83.0.2\tbox\n");
+  assert.equal(
+    command(...net.withinContainer("d"), "readlink", "/proc/self/ns/net"),
+    command(...net.withinContainer("c"), "readlink", "/proc/self/ns/net"),
+  );
+  net.delete("d", "c");
+  net.bundle({ net: ["host"], hostname: "host" });
+  net.start("c");
+  assert.equal(net.inside("c", "cat /etc/hostname; tail -n 1 /etc/resolv.conf"), "host\nsearch example.org\n");
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("a container is in several networks, some of them described by files", (net) => {
+  const plugins = [
+    {
+      type: "bridge",
+      bridge: "back0",
+      ipam: { type: "host-local", subnet: "10.5.0.0/24", dataDir: net.s.path("data") },
+    },
+  ];
+  writeFileSync(join(net.configs, "back.conflist"), JSON.stringify({ cniVersion: "0.4.0", name: "back", plugins }));
+  net.bundle({ net: ["bridge", "back"] });
+  net.start("c");
+  const devices = command(...net.withinContainer("c"), "ip", "-brief", "-4", "address").replace(/@if\d+/g, "");
+  assert.deepEqual(
+    devices
+      .trim()
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/)),
+    [
+      ["lo", "UNKNOWN", "127.0.0.1/8"],
+      ["eth0", "UP", "10.83.0.2/16"],
+      ["eth1", "UP", "10.5.0.2/24"],
+    ],
+  );
+  net.delete("c");
+  // What a file describes is whoever's wrote it.
+  command(...net.within(net.host), "ip", "link", "delete", "back0");
+  net.assertNothingLeft();
+});
+
+networking("a network that cannot be had leaves nothing", (net) => {
+  const refuses = (wishes: Partial<NetworkWishes>, message: RegExp) => {
+    net.bundle(wishes);
+    assert.match(net.fdrunc("create", "c").fails(), message);
+    net.assertNothingLeft();
+  };
+  refuses(
+    { net: ["web"] },
+    /exit status 1: fdnet: network "web": no file in ".*" describes it \(--subnet makes one\)$/,
+  );
+  refuses({ ip: ["10.9.0.1"] }, /fdnet: network "bridge": plugin "bridge": ADD: .*10\.9\.0\.1/);
+  refuses({ net: ["container:x"] }, /x\/netns/);
+  writeFileSync(join(net.configs, "p.conf"), JSON.stringify({ cniVersion: "1.0.0", name: "p", type: "ptp" }));
+  refuses({ net: ["p"], publish: ["80:80"] }, /network "p": none of its plugins has the capability "portMappings"$/);
+  refuses({ net: ["p"], subnet: ["10.1.0.0/24"] }, /network "p": ".*" describes it: it has its own subnets$/);
+  // The second of two networks fails: the first is given back.
+  const ipam = { type: "host-local", subnet: "10.5.0.0/24", dataDir: net.s.path("data") };
+  const long = { cniVersion: "1.0.0", name: "long", type: "bridge", bridge: "a-name-that-is-too-long", ipam };
+  writeFileSync(join(net.configs, "long.conf"), JSON.stringify(long));
+  refuses({ net: ["bridge", "long"] }, /network "long": plugin "bridge": ADD: /);
+});
+
+networking("what a plugin does not take back stands in nobody's way, and can be forgotten", (net) => {
+  // It has no addresses to give, and says so each time.
+  writeFileSync(join(net.configs, "p.conf"), JSON.stringify({ cniVersion: "1.0.0", name: "p", type: "ptp" }));
+  net.bundle({ net: ["p"] });
+  const { stderr } = net.fdrunc("create", "bad");
+  assert.match(stderr, /network "p": plugin "ptp": DEL: .*\n.*network "p": plugin "ptp": ADD: /);
+  net.bundle({});
+  net.start("good");
+  const { status, stderr: told } = net.fdnet(["gc"]);
+  assert.equal(status, 1);
+  assert.match(told, /^fdnet: container "bad": network "p": .* \(`fdnet down --force bad` forgets it\)\n$/);
+  net.told("down", "--force", "bad");
+  assert.equal(net.told("ls", "--quiet"), "good\n");
+  net.delete("good");
+  net.assertNothingLeft();
+});
+
+networking("what a killed container leaves goes with the next one's start, or gc", (net) => {
+  net.bundle({ publish: ["80:80"] });
+  const kill = (id: string) => {
+    net.start(id);
+    const { pid } = net.s.stateOf(id);
+    process.kill(Number(pid), "SIGKILL");
+    net.s.waitFor("stopped", id);
+  };
+  kill("one");
+  assert.match(net.networkOfHost(), /10\.83\.0\.2:80/);
+  assert.deepEqual(JSON.parse(net.told("ls", "--format", "json"))[0].pid, 0);
+  assert.equal(net.told("gc"), "one\n");
+  net.assertNothingLeft();
+  kill("two");
+  net.start("three");
+  assert.equal(net.told("ls", "--quiet"), "three\n");
+  net.delete("one", "two", "three");
+  net.assertNothingLeft();
+});
+
+networking("fdnet can be killed at any moment", (net) => {
+  net.bundle({ publish: ["80:80"] });
+  delete net.s.config.hooks;
+  net.start("c");
+  const state = JSON.stringify(net.s.stateOf("c"));
+  for (let milliseconds = 5; ; milliseconds = Math.ceil(milliseconds * 1.5)) {
+    const input = net.s.path("state.json");
+    writeFileSync(input, state);
+    const killed = spawnSync(
+      "timeout",
+      ["-s", "KILL", String(milliseconds / 1000), ...net.within(net.host), ...net.upCommand, "--publish=80:80"],
+      { input: state, encoding: "utf8" },
+    );
+    // The plugin that ran then goes on by itself for a while.
+    eventually(() => assert.equal(running(net), ""));
+    net.told("down", "c");
+    net.assertNothingLeft();
+    if (killed.status === 0) break;
+    assert.ok(milliseconds < 30_000, killed.stderr);
+  }
+});
