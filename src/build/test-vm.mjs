@@ -14,7 +14,8 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { buildTests } from "./build-tests.mjs";
 import { Summary } from "./summary.mjs";
-import { runInGuest, STAGES, shellInGuest } from "./vm/run-in-guest.mjs";
+import { testFiles } from "./test-files.mjs";
+import { runInGuest, STAGES, shellInGuest, systemTest } from "./vm/run-in-guest.mjs";
 
 const { values, positionals } = parseArgs({
   options: { stage: { type: "string", multiple: true }, shell: { type: "string" } },
@@ -30,6 +31,6 @@ if (unknown !== undefined) {
 if (values.shell !== undefined) process.exit(await shellInGuest(stages[0], values.shell));
 const summary = new Summary();
 await buildTests(summary);
-const files = positionals.map((name) => `system/${basename(name, ".test.ts")}.test.ts`);
-await runInGuest(summary, stages, files.length > 0 ? files : undefined);
+const files = positionals.map((name) => systemTest(basename(name, ".test.ts")));
+await runInGuest(summary, stages, files.length > 0 ? files : testFiles("system"));
 process.exit(summary.finish());

@@ -1,7 +1,7 @@
 /*
  * `npm test [-- unit | system | all]`: sets up, builds, compiles the tests, runs the unit tests once and the system tests
  * for each form of fdrunc, which find it in the environment: FDRUNC_FORM ("node", "quickjs") and FDRUNC, what to run.
- * "all" is these and those of `npm run test:vm`. The last line is the sum.
+ * "all" is these and, in brief, those of `npm run test:vm`. The last line is the sum.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -20,6 +20,9 @@ const PACKAGES = [
   ...["iproute2", "procps", "kmod", "libstdc++6"],
 ];
 
+/** Milliseconds for each program. */
+const TIME_LIMIT = 10 * 60 * 1000;
+
 /**
  * The guest's root file system and kernel, made once: Debian of this machine's release, so that what was compiled here
  * runs there.
@@ -65,6 +68,7 @@ export function makeImage(image, label, directory, size) {
 }
 
 function call(program, ...args) {
-  const { status, stderr, error } = spawnSync(program, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  const options = { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8", timeout: TIME_LIMIT };
+  const { status, stderr, error } = spawnSync(program, args, options);
   if (status !== 0) throw new Unavailable(`${program}: ${error?.message ?? stderr.trim().split("\n").at(-1)}`);
 }
