@@ -1,3 +1,4 @@
+import { attachToUnit } from "../cgroup/systemd/transient-unit.js";
 import { parseChecked } from "../config/load.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
@@ -118,7 +119,11 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
   let cgroups: OpenedCgroups | undefined;
   let added: Init | undefined;
   try {
-    cgroups = openCgroups(cgroupsFor(options, saved));
+    const paths = cgroupsFor(options, saved);
+    const { unit } = saved;
+    // What a user may not do, move a process from a session to the units of their own, their systemd may.
+    const moves = unit?.manager === "user";
+    cgroups = openCgroups(moves ? {} : paths);
     const inputs: Record<string, Fd> = { ...cgroups.inputs };
     if (hasNamespace(config, "time"))
       inputs[input.namespace("time")] = keep(open(`/proc/${saved.pid}/ns/time`, C.O_RDONLY));
@@ -138,7 +143,7 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
       newKeyring: saved.newKeyring,
       permitted: permittedTo(config),
       home: homeFor(process, saved.pid),
-      cgroup: cgroups.facts,
+      cgroup: { ...cgroups.facts, moved: moves },
       ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
     });
     giveStandardStreams({ ...config, process });
@@ -151,6 +156,7 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
       ...(cgroups.into !== undefined && { cgroup: cgroups.into }),
     });
     if (saved.resctrl !== undefined && added.pid > 0) enterResctrlGroup(saved.resctrl, added.pid);
+    if (moves && added.pid > 0) attachToUnit(unit, paths[""].slice(saved.cgroup[""].length), added.pid);
     // The score of whoever calls says nothing of the container.
     if (added.pid > 0) setOomScoreAdj(added.pid, { ...process, ...scoreOf(process, config) });
     added.go();

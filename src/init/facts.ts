@@ -34,7 +34,7 @@ export interface CgroupFacts {
   readonly tasks: readonly string[];
   /** Cgroup v2: whether init starts in the cgroup whose descriptor the launcher is handed. */
   readonly into: boolean;
-  /** Whether systemd moves the process that becomes init to its cgroups, before it executes init's program. */
+  /** Whether systemd moves the process to its cgroups, before it executes the program. */
   readonly moved?: boolean;
   readonly hierarchies: readonly {
     /** Its directory's name below /sys/fs/cgroup: "cpu,cpuacct", "systemd"; "" for cgroup v2. */

@@ -40,7 +40,7 @@ system("an ordinary user: the user's own systemd makes, changes and removes cgro
   call("pause", "c");
   assert.equal(read("cgroup.freeze"), "1");
   call("resume", "c");
-  call("exec", "c", "true");
+  assert.equal(call("exec", "c", "cat", "/proc/self/cgroup"), `0::${place}\n`);
   call("delete", "--force", "c");
   eventually(() => assert.ok(!existsSync(join("/sys/fs/cgroup", place))));
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
@@ -207,8 +207,8 @@ underSystemd("what systemd refuses is told by its place in the config, and nothi
   }
 });
 
-underSystemd("a unit that is there is left alone, unless it has failed", async (s) => {
-  const other = spawn("systemd-run", ["--quiet", "--scope", `--unit=${UNIT}`, "sleep", "1000"], { stdio: "ignore" });
+underSystemd("a unit that is there is left alone, unless it has failed", (s) => {
+  const { child: other } = s.spawn(["systemd-run", "--quiet", "--scope", `--unit=${UNIT}`, "sleep", "1000"]);
   try {
     eventually(() => assert.equal(shown(UNIT, "ActiveState").ActiveState, "active"));
     assert.equal(

@@ -42,6 +42,11 @@ export class Systemd {
     this.resetFailedUnit(name);
   }
 
+  /** Moves a process to the cgroup of a unit, or to one below that: "/inner". */
+  attachProcess(name: string, cgroup: string, pid: number): void {
+    this.#call("AttachProcessesToUnit", "ssau", name, cgroup, [pid]);
+  }
+
   /** Forgets a unit that has failed. */
   resetFailedUnit(name: string): void {
     unlessAbsent(() => this.#call("ResetFailedUnit", "s", name));

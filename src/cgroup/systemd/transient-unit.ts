@@ -89,6 +89,17 @@ export function stopUnit({ manager, name }: Unit): void {
   });
 }
 
+/** Moves a process to the cgroup of a unit, or to one below that: "/inner". Throws Failure. */
+export function attachToUnit({ manager, name }: Unit, cgroup: string, pid: number): void {
+  Systemd.use(manager, (systemd) => {
+    try {
+      systemd.attachProcess(name, cgroup, pid);
+    } catch (cause) {
+      throw new Failure(`move a process to systemd unit ${quote(name)}`, { cause });
+    }
+  });
+}
+
 /** Tells systemd of changed limits. Throws Failure. */
 export function updateUnit({ manager, name }: Unit, settings: readonly PlacedSetting[]): void {
   const properties = resourceProperties(settings);
