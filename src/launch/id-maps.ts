@@ -1,13 +1,10 @@
-import { ffi } from "../ffi/driver.js";
 import type { Config, IDMapping } from "../generated/config.js";
-import { cstring } from "../linux/bytes.js";
-import { C } from "../linux/constants.js";
 import { EPERM } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { attemptWriteFile, close, quote, readFileBytes, writeFile } from "../linux/file.js";
-import { waitFor } from "../linux/process.js";
-import { attempt, must, SyscallError, sys } from "../linux/syscall.js";
-import { spawn } from "./spawn.js";
+import { attemptWriteFile, quote, writeFile } from "../linux/file.js";
+import { findProgram } from "../linux/find-program.js";
+import { must, SyscallError, sys } from "../linux/syscall.js";
+import { runFile } from "./run-program.js";
 import { idMap } from "./user-namespace.js";
 
 /** A kind of id map: its file in /proc/PID, its property, and the program that may write it for an ordinary user. */
@@ -62,40 +59,11 @@ function runHelper(pid: number, { property, helper, grants }: Kind, mappings: re
       hint: "it comes with package uidmap or shadow-utils",
     });
   const numbers = mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String));
-  const input = sys("memfd_create", cstring("input"), C.MFD_CLOEXEC);
-  const output = sys("memfd_create", cstring("output"), C.MFD_CLOEXEC);
-  try {
-    const args = [helper, String(pid), ...numbers];
-    const what = quote(path);
-    const ending = waitFor(
-      spawn({
-        what,
-        from,
-        executable: { path, args, env: [] },
-        streams: { stdin: input, stdout: output, stderr: output },
-      }),
-    );
-    if ("status" in ending && ending.status === 0) return;
-    const said = ffi
-      .decode(readFileBytes(`/proc/self/fd/${output}`))
-      .trimEnd()
-      .replaceAll("\n", "; ");
+  const what = quote(path);
+  const { output, fate } = runFile({ what, from }, { path, args: [helper, String(pid), ...numbers], env: [] });
+  if (fate !== undefined)
     throw new Failure(`${from}: ${what}`, {
-      cause: said || ("signal" in ending ? `killed by signal ${ending.signal}` : `exit status ${ending.status}`),
+      cause: output.trimEnd().replaceAll("\n", "; ") || fate,
       hint: `does ${quote(grants)} give the caller these ids?`,
     });
-  } finally {
-    close(input);
-    close(output);
-  }
-}
-
-/** A program's path as execvp(3) finds it, in absolute directories only. */
-function findProgram(name: string): string | undefined {
-  const path = ffi.environ.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? "/usr/bin:/bin";
-  return path
-    .split(":")
-    .filter((directory) => directory.startsWith("/"))
-    .map((directory) => `${directory}/${name}`)
-    .find((file) => attempt("faccessat2", C.AT_FDCWD, cstring(file), C.X_OK, C.AT_EACCESS) === 0);
 }

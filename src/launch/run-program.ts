@@ -1,4 +1,5 @@
 import { ffi } from "../ffi/driver.js";
+import type { ExecutableFile, Named } from "../init/compile-spawn.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
@@ -18,16 +19,27 @@ import { spawn } from "./spawn.js";
 export function runProgram(name: string, args: readonly string[]): string {
   const path = findProgram(name);
   if (path === undefined) throw new Failure(quote(name), { cause: "executable file not found in $PATH" });
-  return using(open("/dev/null", C.O_RDONLY), (stdin) =>
-    using(sys("memfd_create", cstring(`fdrunc-${name}`), C.MFD_CLOEXEC), (output) => {
-      const executable = { path, args: [name, ...args], env: ffi.environ };
-      const ending = waitFor(
-        spawn({ what: quote(name), from: "$PATH", executable, streams: { stdin, stdout: output, stderr: output } }),
-      );
-      const text = readFile(`/proc/self/fd/${output}`);
-      if ("status" in ending && ending.status === 0) return text;
-      const fate = "signal" in ending ? `killed by signal ${ending.signal}` : `exit status ${ending.status}`;
-      throw new Failure([name, ...args].join(" "), { cause: `${fate}: ${text.trim()}` });
+  const named = { what: quote(name), from: "$PATH" };
+  const { output, fate } = runFile(named, { path, args: [name, ...args], env: ffi.environ });
+  if (fate !== undefined) throw new Failure([name, ...args].join(" "), { cause: `${fate}: ${output.trim()}` });
+  return output;
+}
+
+/** What has become of a program that was run. */
+export interface Outcome {
+  /** What it has put out, on standard output and error. */
+  readonly output: string;
+  /** How it ended, where it has not succeeded: a phrase. */
+  readonly fate?: string;
+}
+
+/** Runs a file with no input, and waits for its end. Throws Failure where it cannot be executed. */
+export const runFile = (named: Named, executable: ExecutableFile): Outcome =>
+  using(open("/dev/null", C.O_RDONLY), (stdin) =>
+    using(sys("memfd_create", cstring("fdrunc-output"), C.MFD_CLOEXEC), (stdout) => {
+      const ending = waitFor(spawn({ ...named, executable, streams: { stdin, stdout, stderr: stdout } }));
+      const output = readFile(`/proc/self/fd/${stdout}`);
+      if ("signal" in ending) return { output, fate: `killed by signal ${ending.signal}` };
+      return ending.status === 0 ? { output } : { output, fate: `exit status ${ending.status}` };
     }),
   );
-}
