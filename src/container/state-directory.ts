@@ -120,12 +120,23 @@ export class StateDirectory {
   }
 
   save(saved: Saved): void {
-    replaceFile(STATE, JSON.stringify(saved), 0o600, this.fd);
+    this.#writing(STATE, () => replaceFile(STATE, JSON.stringify(saved), 0o600, this.fd));
   }
 
   /** Keeps the config as it is now: what becomes of the bundle's file does not matter any more. */
   saveConfig(content: string): void {
-    using(openat(this.fd, CONFIG, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600), (fd) => writeAll(fd, content));
+    this.#writing(CONFIG, () =>
+      using(openat(this.fd, CONFIG, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600), (fd) => writeAll(fd, content)),
+    );
+  }
+
+  /** Names the file where it cannot be written. Throws Failure. */
+  #writing(name: string, write: () => void): void {
+    try {
+      write();
+    } catch (cause) {
+      throw new Failure(quote(`${this.path}/${name}`), { cause });
+    }
   }
 
   remove(): void {

@@ -82,7 +82,7 @@ export function replaceFile(path: string, data: Uint8Array | string, mode: numbe
   const temporary = `${path}.${sys("getpid")}.tmp`;
   const fd = openat(dir, temporary, C.O_WRONLY | C.O_CREAT | C.O_TRUNC | C.O_NOFOLLOW, mode);
   try {
-    using(fd, () => writeAll(fd, data));
+    using(fd, () => naming("write", path, () => writeAll(fd, data)));
     rename(temporary, path, dir);
   } catch (error) {
     attempt("unlinkat", dir, cstring(temporary), 0);

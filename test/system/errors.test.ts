@@ -287,6 +287,16 @@ system("files and sockets that the flags name and that do not do", (s) => {
   assert.deepEqual(s.leftovers(), []);
 });
 
+system("a state that cannot be written for want of room is told by its file, and not begun", (s) => {
+  s.mountTmpfs("state", "-o", "size=4k");
+  s.write(() => {});
+  assert.match(
+    s.create().fails(),
+    /^".*\/state\/c\/(config|state)\.json": write.*: no space left on device \(ENOSPC\)$/,
+  );
+  assert.deepEqual(s.leftovers(), []);
+});
+
 system("a log that cannot be written is told, beside the error itself", (s) => {
   const { status, stderr } = s.fdrunc(["--log", "/absent/log", "state", "absent"]);
   assert.equal(status, 1);
