@@ -90,8 +90,7 @@ export interface Named {
 
 /**
  * Compiles the start of a program beside the container's own: a hook, or criu. It runs inside the runtime's process, as
- * the launcher does. Slots `stdin`, `stdout` and `stderr` become its standard streams, or it keeps
- * the runtime's; it leads a process group of its own.
+ * the launcher does. Slots `stdin`, `stdout` and `stderr` become its standard streams, or it keeps the runtime's; it leads a process group of its own.
  *
  * @param executable the file, or the compiled program whose descriptor is slot `program`
  * @param entry what it enters; absent: it stays with the runtime

@@ -29,8 +29,8 @@ export interface Launch {
 }
 
 /**
- * Starts a container's init, or a process that is added to it, which waits for `Init.go` before it executes its program. What goes wrong in it is read
- * from the result. Throws Failure where not even a process could be started.
+ * Starts a container's init, or a process that is added to it, which waits for `Init.go` before it executes its
+ * program. What goes wrong in it is read from the result. Throws Failure where not even a process could be started.
  */
 export function launch({ compiled, process, inputs, namespaces, cgroup, preserveFds }: Launch): Init {
   const { launcher, init: program } = compiled;
