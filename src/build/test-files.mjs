@@ -22,20 +22,21 @@ export function testFiles(folder = "") {
  *
  * @param {string[]} files as `testFiles` names them
  * @param {(result: import("./summary.mjs").Result) => void} take gets each test's result as soon as it is there
+ * @param {number} [timeout] milliseconds that a file may take
  */
-export async function runTestFiles(files, take) {
+export async function runTestFiles(files, take, timeout = FILE_TIMEOUT) {
   const left = [...files];
   const work = async () => {
-    for (let file = left.shift(); file !== undefined; file = left.shift()) await runTestFile(file, take);
+    for (let file = left.shift(); file !== undefined; file = left.shift()) await runTestFile(file, take, timeout);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
 }
 
-async function runTestFile(file, take) {
+async function runTestFile(file, take, timeout) {
   /** What it has put out and nothing has shown so far. */
   let output = "";
   let failed = false;
-  const events = run({ files: [join(COMPILED, file.replace(/ts$/, "js"))], timeout: FILE_TIMEOUT });
+  const events = run({ files: [join(COMPILED, file.replace(/ts$/, "js"))], timeout });
   const collect = ({ message }) => {
     output += message;
   };

@@ -4,4 +4,7 @@
 import { writeSync } from "node:fs";
 import { runTestFiles } from "../test-files.mjs";
 
-await runTestFiles(process.argv.slice(2), (result) => writeSync(1, `${JSON.stringify(result)}\n`));
+/** Less than a stage has in brief: so a file that does not end is told by its name. */
+const FILE_TIMEOUT = 10 * 60 * 1000;
+
+await runTestFiles(process.argv.slice(2), (result) => writeSync(1, `${JSON.stringify(result)}\n`), FILE_TIMEOUT);
