@@ -9,8 +9,9 @@ const LOCAL = ["-m", "addrtype", "--dst-type", "LOCAL"];
  * there. It makes them again when it needs them.
  */
 export function removeEmptyPortChains(family: Family): void {
-  const rules = iptablesIfThere(family, "-t", "nat", "-S", DNAT);
-  if (rules?.trim() !== `-N ${DNAT}`) return;
+  const rules = iptablesIfThere(family, "-t", "nat", "-S") ?? "";
+  // One that was killed at its work may have made some of them.
+  if (!rules.includes("-N CNI-HOSTPORT-") || rules.includes(`-A ${DNAT} `)) return;
   for (const change of [
     ...["PREROUTING", "OUTPUT"].map((chain) => ["-D", chain, ...LOCAL, "-j", DNAT]),
     ["-D", "POSTROUTING", ...COMMENT, "-j", MASQUERADE],

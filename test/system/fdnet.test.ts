@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook } from "../../src/generated/config.js";
 import type { NetworkWishes } from "../../src/net/connect.js";
@@ -18,12 +18,21 @@ const MISSING = ["bridge", "host-local", "portmap", "loopback"].some((name) => !
     : undefined;
 
 /** A test of networks, where there is what it takes. */
-function networking(name: string, run: (net: Networks) => void | Promise<void>): void {
+function networking(
+  name: string,
+  run: (net: Networks) => void | Promise<void>,
+  tables: "default" | "nft" | "legacy" = "default",
+): void {
   system(name, async (s, t) => {
-    if (MISSING !== undefined) return t.skip(MISSING);
-    await run(new Networks(s));
+    const missing = MISSING ?? (hasTables(tables) ? undefined : `needs iptables with its ${tables} tables`);
+    if (missing !== undefined) return t.skip(missing);
+    await run(new Networks(s, tables));
   });
 }
+
+/** Whether iptables works with these tables, in a namespace of its own. */
+const hasTables = (tables: string): boolean =>
+  tables === "default" || spawnSync("unshare", ["--net", `iptables-${tables}`, "-t", "nat", "-S"]).status === 0;
 
 const OUTSIDE = { host: "192.0.2.1", outside: "192.0.2.2" };
 const OUTSIDE6 = { host: "2001:db8::1", outside: "2001:db8::2" };
@@ -37,9 +46,21 @@ class Networks {
   readonly outside: number;
   readonly root: string;
   readonly configs: string;
+  /** Where programs are, for the hooks. */
+  private readonly programs: string;
   private readonly before: string;
 
-  constructor(readonly s: Scene) {
+  constructor(
+    readonly s: Scene,
+    private readonly tables: string,
+  ) {
+    this.programs = s.path("programs");
+    mkdirSync(this.programs);
+    if (tables !== "default")
+      for (const name of ["iptables", "ip6tables"]) {
+        const [, file] = /^(.*)\n/.exec(command("which", `${name}-${tables}`)) ?? [];
+        symlinkSync(file as string, join(this.programs, name));
+      }
     this.root = s.path("fdnet");
     this.configs = s.path("networks");
     mkdirSync(this.configs);
@@ -54,6 +75,7 @@ class Networks {
       this.ip(holder, `address add ${addresses[1]}/64 dev ${device} nodad`);
       this.ip(holder, `link set ${device} up`);
     }
+    eventually(() => assert.match(command(...this.within(this.host), "ip", "link", "show", "up0"), / state UP /));
     this.before = this.networkOfHost();
   }
 
@@ -109,7 +131,7 @@ class Networks {
           (hooks as Hook[]).map(({ path, args = [] }) => ({
             path,
             args: [args[0], "--root", this.root, "--networks", this.configs, ...args.slice(1)],
-            env: [`PATH=${process.env.PATH}`],
+            env: [`PATH=${this.programs}:${process.env.PATH}`],
           })),
         ]),
       );
@@ -158,8 +180,9 @@ class Networks {
   /** All that a network can leave in the host's namespace, as text. */
   networkOfHost(): string {
     const there = (...words: string[]) => command(...this.within(this.host), ...words);
-    const rules = ["iptables-save", "ip6tables-save"].map((program) =>
-      there(program).replace(/^#.*\n|\[\d+:\d+\]|^:\w+ ACCEPT.*\n|^\*\w+\n|^COMMIT\n/gm, ""),
+    const suffix = this.tables === "default" ? "" : `-${this.tables}`;
+    const rules = ["iptables", "ip6tables"].map((program) =>
+      there(`${program}${suffix}-save`).replace(/^#.*\n|\[\d+:\d+\]|^:\w+ ACCEPT.*\n|^\*\w+\n|^COMMIT\n/gm, ""),
     );
     const devices = there("ip", "-brief", "link").replace(/@.*/gm, "");
     return [devices, there("ip", "-brief", "-4", "address"), there("ip", "route"), ...rules].join("\n--\n");
@@ -230,6 +253,53 @@ networking("a published port leads to the container, which reaches what is outsi
     assert.equal(told, `hello ::ffff:${OUTSIDE.host}`);
   });
   net.delete("web");
+  net.assertNothingLeft();
+});
+
+for (const tables of ["nft", "legacy"] as const)
+  networking(
+    `a port is published by iptables with its ${tables} tables`,
+    (net) => {
+      net.bundle({ publish: ["8080:80"] }, "nc -ll -p 80 -e echo from the container");
+      net.start("c");
+      assert.match(net.networkOfHost(), /--to-destination 10\.83\.0\.2:80/);
+      eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 8080), "from the container\n"));
+      net.delete("c");
+      net.assertNothingLeft();
+    },
+    tables,
+  );
+
+networking("a host that forwards nothing by itself forwards what containers send and what ports are for", (net) => {
+  const [program, ...args] = [...net.within(net.host), "iptables", "-P", "FORWARD", "DROP"];
+  command(program, ...args);
+  net.bundle({ publish: ["8080:80"] }, "nc -ll -p 80 -e echo from the container");
+  net.start("c");
+  eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 8080), "from the container\n"));
+  net.serve(net.within(net.outside), "tcp", 9000);
+  const ask = `nc -w 5 ${OUTSIDE.outside} 9000 </dev/null || true`;
+  eventually(() => assert.equal(net.inside("c", ask), `hello ::ffff:${OUTSIDE.host}`));
+  // The container's own address is not for those outside.
+  command(...net.within(net.outside), "ip", "route", "add", "10.83.0.0/16", "via", OUTSIDE.host);
+  assert.equal(net.ask(net.outside, "10.83.0.2", 80), "");
+  net.delete("c");
+});
+
+networking("containers that start at once get an address each, and leave nothing", async (net) => {
+  net.bundle({}, "sleep 1000", (config) => {
+    delete config.linux.cgroupsPath;
+  });
+  const ids = ["a", "b", "c", "d", "e"].map((name) => `${TAG}-${name}`);
+  const all = async (command: string, ...flags: string[]) => {
+    const started = ids.map((id) => net.s.start([command, ...flags, id], { under: net.within(net.host) }));
+    for (const { ended } of started) (await ended).succeeds();
+  };
+  await all("create");
+  const addresses: string[][] = JSON.parse(net.told("ls", "--format", "json")).map(
+    ({ addresses }: { addresses: string[] }) => addresses,
+  );
+  assert.equal(new Set(addresses.flat()).size, ids.length);
+  await all("delete", "--force");
   net.assertNothingLeft();
 });
 

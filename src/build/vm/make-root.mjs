@@ -17,7 +17,7 @@ const TOOLS = { "qemu-system-x86": "qemu-system-x86_64", mmdebstrap: "mmdebstrap
 const PACKAGES = [
   ...["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "apparmor"],
   ...["runc", "crun", "criu", "iptables", "busybox-static", "uidmap", "strace", "python3-minimal"],
-  ...["iproute2", "procps", "kmod", "libstdc++6"],
+  ...["iproute2", "containernetworking-plugins", "procps", "kmod", "libstdc++6"],
 ];
 
 /** Milliseconds for each program. */
