@@ -12,6 +12,7 @@ import type { ImageFiles } from "./image-files.js";
 import { findUser } from "./image-user.js";
 import { formatPlatform, HOST, isFor, type Platform } from "./platform.js";
 import { readImage } from "./read-image.js";
+import { applyRunOptions, type RunOptions, withRunOptions } from "./run-options.js";
 import type { LockedBundle, StoreDirectory } from "./store-directory.js";
 import { Tarball } from "./tarball.js";
 import type { Task } from "./task.js";
@@ -29,6 +30,7 @@ export interface Order {
   output: string | undefined;
   /** The kind of store; by default the best that works. */
   store: StoreKind | undefined;
+  run: RunOptions;
 }
 
 /**
@@ -73,7 +75,7 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
     created: new Date().toISOString(),
   });
   try {
-    await fill(image, store, bundle, name, task);
+    await fill(image, store, bundle, name, order.run, task);
     task.signal.throwIfAborted();
     renameSync(temporary, path);
     store.complete(bundle);
@@ -95,6 +97,7 @@ async function fill(
   store: StoreDirectory,
   bundle: LockedBundle,
   name: string,
+  run: RunOptions,
   task: Task,
 ): Promise<void> {
   const { temporary } = bundle.record;
@@ -104,9 +107,10 @@ async function fill(
   store.update(bundle, { identity: identityOf(temporary) });
   mkdirSync(rootfs, 0o755);
   await store.store(bundle.record.store).assemble(image.layers, { own: bundle.own, rootfs }, task);
-  const user = findUser(rootfs, image.config.user);
-  const volumes = makeVolumes(temporary, image.config.volumes);
-  const config = bundleConfig(image.config, user, volumes, name, task.warn);
+  const asked = withRunOptions(image.config, run);
+  const user = findUser(rootfs, asked.user);
+  const volumes = makeVolumes(temporary, asked.volumes);
+  const config = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run);
   writeFileSync(`${temporary}/config.json`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }
 

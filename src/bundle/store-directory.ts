@@ -124,6 +124,21 @@ export class StoreDirectory {
     this.discard(bundle);
   }
 
+  /** Mounts a complete bundle's root file system, unless it is mounted there: after a restart of the machine, say. */
+  mount({ own, record }: StoredBundle): void {
+    const rootfs = `${record.path}/rootfs`;
+    this.exclusively(() => {
+      const store = this.store(record.store);
+      if (!store.mountPoints(own).includes(rootfs)) store.mount(record.layers, { own, rootfs });
+    });
+  }
+
+  /** Unmounts a complete bundle's root file system. Throws Failure where it is in use and that is not forced. */
+  unmount({ own, record }: StoredBundle, isForced: boolean): void {
+    if (!isForced) this.refuseInUse(own, record);
+    for (const path of this.store(record.store).mountPoints(own)) unmount(path);
+  }
+
   /** Removes all there is of a bundle, complete or not, and layers that were only for it. */
   discard(bundle: LockedBundle): void {
     this.removeAll(bundle);

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import type { StoreKind } from "../../src/bundle/bundle-record.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
-import { btrfs, configOf, KINDS, Place, placed } from "./place.js";
+import { btrfs, configOf, KINDS, Place, placed, RUN } from "./place.js";
 import { type Node, tree } from "./tree.js";
 
 const TOOLS = ["buildah", "podman", "skopeo", "setfattr", "mknod", "mkfifo"];
@@ -174,7 +174,11 @@ placed("archives by skopeo and podman hold what podman mounts", async (place, t)
         const there = places[store];
         if (there === undefined) continue;
         const output = there.path(`${name}-${store}`);
-        await makeBundle(there.store, { tarball, output, name: undefined, platform: undefined, store }, there.task());
+        await makeBundle(
+          there.store,
+          { tarball, output, name: undefined, platform: undefined, store, run: RUN },
+          there.task(),
+        );
         assert.deepEqual(comparable(`${output}/rootfs`), mounted, `${name}, ${store}`);
         const { process, annotations } = configOf(output);
         assert.deepEqual([process.args, process.user.uid, annotations.a], [["/bin/sh", "-c", "true"], 1000, "b"]);

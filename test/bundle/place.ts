@@ -8,6 +8,7 @@ import { STORE_KINDS, type StoreKind } from "../../src/bundle/bundle-record.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import type { Platform } from "../../src/bundle/platform.js";
 import { Progress } from "../../src/bundle/progress.js";
+import type { RunOptions } from "../../src/bundle/run-options.js";
 import { StoreDirectory } from "../../src/bundle/store-directory.js";
 import { isSubvolume, removeSubvolume } from "../../src/bundle/subvolume.js";
 import { Task } from "../../src/bundle/task.js";
@@ -20,6 +21,26 @@ import type { Entry } from "./tar-writer.js";
 export const FDBUNDLE: readonly string[] = [process.execPath, join(ROOT, "dist/test/src/bin/fdbundle.js")];
 
 export const KINDS = STORE_KINDS;
+
+/** Nothing is asked for beside what the image says. */
+export const RUN: RunOptions = {
+  env: [],
+  workdir: undefined,
+  user: undefined,
+  entrypoint: undefined,
+  command: [],
+  hostname: undefined,
+  label: [],
+  volume: [],
+  tmpfs: [],
+  resources: {},
+  capAdd: [],
+  capDrop: [],
+  readOnly: false,
+  tty: false,
+  noNewPrivileges: false,
+  seccomp: "default",
+};
 
 /** A directory for one test, with a store in it; checked and removed at the test's end. */
 export class Place {
@@ -59,7 +80,7 @@ export class Place {
   async convert(tarball: Buffer, kind: StoreKind = "copy", name?: string, platform?: Platform): Promise<string> {
     const input = this.write(`image-${++this.made}.tar`, tarball);
     const output = this.path(`bundle-${this.made}`);
-    return await makeBundle(this.store, { tarball: input, output, name, platform, store: kind }, this.task());
+    return await makeBundle(this.store, { tarball: input, output, name, platform, store: kind, run: RUN }, this.task());
   }
 
   /** Makes a root file system of layers. Returns its directory. */

@@ -7,7 +7,7 @@ import { mountOverlay, mountOverlayByPage } from "../../src/bundle/overlay-mount
 import { makeSubvolume } from "../../src/bundle/subvolume.js";
 import { close } from "../../src/linux/file.js";
 import { dockerArchive, layer, ociArchive } from "./archives.js";
-import { btrfs, eachStore, FDBUNDLE, type Place, placed } from "./place.js";
+import { btrfs, eachStore, FDBUNDLE, type Place, placed, RUN } from "./place.js";
 import { directory, file } from "./tar-writer.js";
 import { names, tree } from "./tree.js";
 
@@ -88,6 +88,26 @@ eachStore("a bundle that was moved, and one that was removed by hand", async (pl
   assert.equal(place.fdbundle("rm", other).status, 1);
   rmSync(other, { recursive: true });
   assert.deepEqual(place.fdbundle("rm", other), { status: 0, stdout: "", stderr: "" });
+  place.isClean();
+});
+
+eachStore("bundles are mounted again after a restart", async (place, kind) => {
+  const bundle = await place.convert(dockerArchive([layer([file("f")]), layer([file("g")])], ["x/i:1"]), kind);
+  const other = await place.convert(dockerArchive([]), kind);
+  writeFileSync(`${bundle}/rootfs/f`, "changed");
+  const rootfs = kind === "copy" ? [] : [`${bundle}/rootfs`];
+  const inspect = () => JSON.parse(place.fdbundle("inspect", bundle).stdout);
+  const { path, image, store, layers, mounts } = inspect();
+  assert.deepEqual([path, image, store, layers.length, mounts], [bundle, "x/i:1", kind, 2, rootfs]);
+  assert.deepEqual(place.fdbundle("unmount", bundle, other), { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual([place.mounts(), inspect().mounts], [[], []]);
+  for (const paths of [[bundle], [], []]) {
+    assert.deepEqual(place.fdbundle("mount", ...paths), { status: 0, stdout: "", stderr: "" });
+    assert.equal(readFileSync(`${bundle}/rootfs/f`, "utf8"), "changed");
+    assert.deepEqual(names(`${bundle}/rootfs`), [".", "f", "g"]);
+  }
+  assert.equal(place.mounts().length, kind === "copy" ? 0 : 2);
+  assert.equal(place.fdbundle("rm", bundle, other).status, 0);
   place.isClean();
 });
 
@@ -376,7 +396,7 @@ placed("a btrfs file system in a file, made and mounted", async (place, t) => {
 
 eachStore("a task that is ended before it begins", async (place, kind) => {
   const tarball = place.write("i.tar", dockerArchive([layer([file("f")])]));
-  const order = { tarball, output: place.path("bundle"), name: undefined, platform: undefined, store: kind };
+  const order = { tarball, output: place.path("bundle"), name: undefined, platform: undefined, store: kind, run: RUN };
   const reason = new Error("enough");
   await assert.rejects(makeBundle(place.store, order, place.task(AbortSignal.abort(reason))), reason);
   place.isClean();

@@ -7,7 +7,7 @@ import { FDBUNDLE, hasBtrfs, KINDS } from "../bundle/place.js";
 import { directory, file, symlink } from "../bundle/tar-writer.js";
 import { type Scene, system } from "./harness.js";
 
-const APPLETS = ["cat", "echo", "id", "ls", "mkdir", "ping", "pwd", "sh", "stat", "touch"];
+const APPLETS = ["cat", "echo", "grep", "id", "ls", "mkdir", "ping", "pwd", "sh", "stat", "touch"];
 
 /** An image of three layers: busybox, users and a volume; what the second brought is hidden by the third. */
 const LAYERS = [
@@ -87,3 +87,36 @@ for (const store of KINDS) {
     });
   }
 }
+
+system("what is asked for beside the image holds in the container", (s) => {
+  writeFileSync(s.path("image.tar"), dockerArchive(LAYERS, ["x/image:1"], CONFIG));
+  writeFileSync(s.path("shared"), "from the host\n");
+  const flags = [
+    "-u",
+    "root",
+    "-w",
+    "/",
+    "--hostname",
+    "my-docker",
+    "-e",
+    "FROM=flags",
+    "--read-only",
+    "--tmpfs",
+    "/tmp",
+  ];
+  const more = ["-v", `${s.path("shared")}:/shared:ro`, "--cap-drop", "ALL", "--memory", "64M", "--pids", "30"];
+  const script =
+    "cat /proc/sys/kernel/hostname; echo $FROM; echo x > /x || echo read-only; echo x > /tmp/x && cat /shared; " +
+    "grep -E '^(CapBnd|Seccomp):' /proc/self/status";
+  const args = ["--store", "copy", ...flags, ...more, "--entrypoint", "sh", "image.tar", "--", "-c", script];
+  const bundle = fdbundle(s, "from-tar", ...args);
+  try {
+    const config = JSON.parse(readFileSync(`${bundle}/config.json`, "utf8"));
+    config.linux.cgroupsPath = s.config.linux.cgroupsPath;
+    writeFileSync(`${bundle}/config.json`, JSON.stringify(config));
+    const { stdout } = s.fdrunc(["run", "-b", bundle, "one"]);
+    assert.equal(stdout, "my-docker\nflags\nread-only\nfrom the host\nCapBnd:\t0000000000000000\nSeccomp:\t2\n");
+  } finally {
+    fdbundle(s, "rm", "--force", bundle);
+  }
+});

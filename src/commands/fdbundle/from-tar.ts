@@ -3,9 +3,10 @@ import { STORE_KINDS, type StoreKind } from "../../bundle/bundle-record.js";
 import { makeBundle } from "../../bundle/make-bundle.js";
 import { type Platform, parsePlatform } from "../../bundle/platform.js";
 import { print, printError } from "../print.js";
+import { type RunFlags, runOptions, withRunFlags } from "./run-flags.js";
 import { inSession } from "./session.js";
 
-interface Options {
+interface Options extends RunFlags {
   output?: string;
   name?: string;
   platform?: Platform;
@@ -13,8 +14,7 @@ interface Options {
 }
 
 export function defineFromTar(program: Command): void {
-  program
-    .command("from-tar <tarball>")
+  withRunFlags(program.command("from-tar <tarball>"))
     .description("turn a tarball, as docker save, podman save or skopeo write it, or its directory, into a bundle")
     .option("-o, --output <directory>", "the bundle's directory (default: ./ and the image's name)")
     .option("--name <reference>", "which image, where the tarball holds several")
@@ -24,9 +24,10 @@ export function defineFromTar(program: Command): void {
         STORE_KINDS,
       ),
     )
-    .action((tarball: string, { output, name, platform, store: kind }: Options) =>
+    .action((tarball: string, command: string[], { output, name, platform, store: kind, ...flags }: Options) =>
       inSession(program, async ({ store, task }) => {
-        const path = await makeBundle(store, { tarball, name, platform, output, store: kind }, task);
+        const run = runOptions(flags, command);
+        const path = await makeBundle(store, { tarball, name, platform, output, store: kind, run }, task);
         print(`${path}\n`);
         printError(`run it by: fdrunc run -b ${shellQuote(path)} ${idFor(path)}\n`);
       }),

@@ -6,10 +6,15 @@ import { messageOf } from "../message-of.js";
 import { print, printError } from "../print.js";
 import { reserveStandardStreams } from "../reserve-standard-streams.js";
 import { defineFromTar } from "./from-tar.js";
+import { defineInspect } from "./inspect.js";
 import { defineLs } from "./ls.js";
+import { defineMount } from "./mount.js";
 import { defineRm } from "./rm.js";
 import { defineGlobals } from "./session.js";
 import { defineStore } from "./store.js";
+import { defineUnmount } from "./unmount.js";
+
+const COMMANDS = [defineFromTar, defineInspect, defineLs, defineMount, defineRm, defineStore, defineUnmount];
 
 /** Runs fdbundle on the process's command line, and ends the process with the command's exit status. */
 export async function main(): Promise<never> {
@@ -19,9 +24,9 @@ export async function main(): Promise<never> {
       .description("turns image tarballs into bundles for OCI runtimes")
       .exitOverride()
       .configureOutput({ writeOut: print, writeErr: () => {} })
-      .version(`fdbundle version ${NUMBER}`, "-v, --version", "print the version");
+      .version(`fdbundle version ${NUMBER}`, "--version", "print the version");
     defineGlobals(program);
-    for (const define of [defineFromTar, defineLs, defineRm, defineStore]) define(program);
+    for (const define of COMMANDS) define(program);
     await program.parseAsync(ffi.argv.slice(1), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) ffi.exit(0);

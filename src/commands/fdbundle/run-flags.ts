@@ -1,0 +1,156 @@
+import { existsSync, readFileSync } from "node:fs";
+import { posix, resolve } from "node:path";
+import type { Command } from "commander";
+import { ALL_CAPABILITIES, type RunOptions } from "../../bundle/run-options.js";
+import type { Mount } from "../../generated/config.js";
+import { Failure } from "../../linux/failure.js";
+import { quote } from "../../linux/file.js";
+import { parseSize } from "../size.js";
+
+/** The flags of `docker run` that a bundle can have, as commander reads them. */
+export interface RunFlags {
+  env: string[];
+  workdir?: string;
+  user?: string;
+  entrypoint?: string;
+  hostname?: string;
+  label: string[];
+  volume: Mount[];
+  tmpfs: Mount[];
+  memory?: number;
+  cpus?: number;
+  pids?: number;
+  capAdd: string[];
+  capDrop: string[];
+  readOnly?: boolean;
+  tty?: boolean;
+  securityOpt: string[];
+}
+
+/** The period that `--cpus` counts in, in microseconds. */
+const PERIOD = 100_000;
+
+/** Defines the flags, and a command with arguments that comes after what the bundle is made of. */
+export function withRunFlags(command: Command): Command {
+  return command
+    .argument("[command...]", "what to run in place of the image's arguments; its own options behind --")
+    .option("-e, --env <name=value>", "a variable; without a value, with the one here", collect(toVariable), [])
+    .option("-w, --workdir <directory>", "the working directory")
+    .option("-u, --user <user>", "name or id of the user, and of the group behind a colon")
+    .option("--entrypoint <program>", "what to run in place of the image's program")
+    .option("--hostname <name>", "what the container calls itself")
+    .option("-l, --label <name=value>", "an annotation", collect(String), [])
+    .option("-v, --volume <volume>", "HOST:CONTAINER[:ro]: a file or directory of the host's", collect(toVolume), [])
+    .option("--tmpfs <mount>", "CONTAINER[:OPTION,…]: a directory in memory", collect(toTmpfs), [])
+    .option("-m, --memory <bytes>", "the limit of memory: 64M", toSize)
+    .option("--cpus <number>", "the limit of CPU time, in processors: 1.5", toCpus)
+    .option("--pids <number>", "the limit of processes and threads", toCount)
+    .option("--cap-add <capability>", "NET_ADMIN, or ALL", collect(toCapability), [])
+    .option("--cap-drop <capability>", "one that docker gives by default, or ALL", collect(toCapability), [])
+    .option("--read-only", "the root file system cannot be written")
+    .option("-t, --tty", "with a terminal")
+    .option("--security-opt <option>", "seccomp=FILE, seccomp=unconfined, or no-new-privileges", collect(String), []);
+}
+
+/** What the flags ask for. Throws Failure. */
+export function runOptions(flags: RunFlags, command: readonly string[]): RunOptions {
+  const { memory, cpus, pids, entrypoint, workdir, user, hostname } = flags;
+  return {
+    ...flags,
+    entrypoint,
+    workdir,
+    user,
+    hostname,
+    command,
+    resources: {
+      ...(memory === undefined ? {} : { memory: { limit: memory } }),
+      ...(cpus === undefined ? {} : { cpu: { quota: Math.round(cpus * PERIOD), period: PERIOD } }),
+      ...(pids === undefined ? {} : { pids: { limit: pids } }),
+    },
+    readOnly: flags.readOnly ?? false,
+    tty: flags.tty ?? false,
+    ...security(flags.securityOpt),
+  };
+}
+
+function security(options: readonly string[]): Pick<RunOptions, "seccomp" | "noNewPrivileges"> {
+  let seccomp: RunOptions["seccomp"] = "default";
+  let noNewPrivileges = false;
+  for (const option of options) {
+    const profile = /^seccomp=(.+)$/.exec(option)?.[1];
+    if (profile === "unconfined" || profile === "default") seccomp = profile;
+    else if (profile !== undefined) seccomp = readProfile(profile);
+    else if (option === "no-new-privileges") noNewPrivileges = true;
+    else throw wrong("security-opt", option, "neither seccomp=… nor no-new-privileges");
+  }
+  return { seccomp, noNewPrivileges };
+}
+
+/** A profile as config.json has it; the runtime checks the rest. */
+function readProfile(path: string): RunOptions["seccomp"] {
+  let profile: Record<string, unknown>;
+  try {
+    profile = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new Failure(`--security-opt: ${quote(path)}`, { cause });
+  }
+  if (typeof profile?.defaultAction !== "string" || "archMap" in profile)
+    throw wrong("security-opt", path, "no filter as linux.seccomp in config.json is");
+  return profile as unknown as RunOptions["seccomp"];
+}
+
+const collect =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: readonly T[]): T[] => [...before, parse(text)];
+
+const wrong = (flag: string, text: string, cause: string): Failure =>
+  new Failure(`--${flag}: ${quote(text)}`, { cause });
+
+function toVariable(text: string): string {
+  if (/^[^=]+=/s.test(text)) return text;
+  const value = process.env[text];
+  if (value === undefined) throw wrong("env", text, "no value is given, and none is here");
+  return `${text}=${value}`;
+}
+
+function toVolume(text: string): Mount {
+  const [source, destination, mode = "rw", ...more] = text.split(":");
+  if (!destination?.startsWith("/") || more.length > 0 || !["ro", "rw"].includes(mode))
+    throw wrong("volume", text, 'not of the form "HOST:/CONTAINER[:ro]"');
+  const path = resolve(source);
+  if (!existsSync(path)) throw wrong("volume", source, "it does not exist");
+  return { destination: posix.join(destination), type: "bind", source: path, options: ["rbind", "rprivate", mode] };
+}
+
+function toTmpfs(text: string): Mount {
+  const [destination, options = ""] = text.split(/:(.*)/s);
+  if (!destination.startsWith("/")) throw wrong("tmpfs", text, "not an absolute path");
+  const given = options.split(",").filter((option) => option !== "");
+  return { destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec", ...given] };
+}
+
+function toSize(text: string): number {
+  const size = parseSize(text);
+  if (!size) throw wrong("memory", text, "no number of bytes");
+  return size;
+}
+
+function toCpus(text: string): number {
+  const cpus = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
+  if (cpus < 0.01) throw wrong("cpus", text, "not a number of processors, 0.01 or more");
+  return cpus;
+}
+
+function toCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw wrong("pids", text, "not a number above 0");
+  return Number(text);
+}
+
+function toCapability(text: string): string {
+  const name = text.toUpperCase();
+  if (name === "ALL") return name;
+  const whole = name.startsWith("CAP_") ? name : `CAP_${name}`;
+  if (!ALL_CAPABILITIES.includes(whole))
+    throw new Failure(`capability ${quote(text)}`, { cause: "there is none of that name" });
+  return whole;
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { parseConfig } from "../../src/config/load.js";
+import { dockerArchive, imageConfig, layer } from "./archives.js";
+import { configOf, type Place, placed } from "./place.js";
+import { file } from "./tar-writer.js";
+
+const BASE = layer([file("etc/passwd", "app:x:1000:1001::/home/app:/bin/sh\n")]);
+const IMAGE = {
+  Entrypoint: ["/entry"],
+  Cmd: ["one", "two"],
+  Env: ["A=image", "PATH=/bin"],
+  Labels: { a: "image", b: "image" },
+  Volumes: { "/data": {}, "/other": {} },
+};
+
+let made = 0;
+
+/** The config.json of a bundle made with flags. */
+function convert(place: Place, ...flags: string[]) {
+  const tarball = place.write("i.tar", dockerArchive([BASE], ["x/name:1"], imageConfig([BASE], IMAGE)));
+  const output = `bundle-${++made}`;
+  const { status, stderr } = place.fdbundle("from-tar", tarball, "-o", output, "--store", "copy", ...flags);
+  assert.equal(status, 0, stderr);
+  // What we write must be what we load.
+  parseConfig("config.json", readFileSync(place.path(output, "config.json"), "utf8"));
+  return configOf(place.path(output));
+}
+
+placed("program, user, variables and annotations as asked for", (place) => {
+  const plain = convert(place);
+  assert.deepEqual(plain.process.args, ["/entry", "one", "two"]);
+  assert.deepEqual(convert(place, "--", "sh", "-c", "x").process.args, ["/entry", "sh", "-c", "x"]);
+  assert.deepEqual(convert(place, "--entrypoint", "/bin/sh").process.args, ["/bin/sh"]);
+  assert.deepEqual(convert(place, "--entrypoint=", "sh").process.args, ["sh"]);
+  const flags = ["-e", "A=b=c", "--env", "NEW=", "-w", "/work", "-u", "app", "--hostname", "my-docker", "-t"];
+  const { process, hostname, annotations } = convert(place, ...flags, "-l", "a=mine=x", "--label", "c");
+  assert.deepEqual(process.env, ["PATH=/bin", "A=b=c", "NEW=", "HOME=/home/app", "TERM=xterm"]);
+  assert.deepEqual([process.cwd, process.user.uid, process.terminal, hostname], ["/work", 1000, true, "my-docker"]);
+  assert.deepEqual([annotations.a, annotations.b, annotations.c], ["mine=x", "image", ""]);
+});
+
+placed("mounts and limits as asked for", (place) => {
+  const source = place.write("file", "");
+  const flags = ["-v", "file:/data:ro", "--tmpfs", "/tmp:size=1m,mode=1777", "--read-only"];
+  const limits = ["--memory", "64M", "--cpus", "1.5", "--pids", "20"];
+  const { mounts, root, linux } = convert(place, ...flags, ...limits);
+  assert.deepEqual(root, { path: "rootfs", readonly: true });
+  assert.deepEqual(mounts.slice(7), [
+    { destination: "/other", type: "bind", source: "volumes/0", options: ["rbind", "rw"] },
+    {
+      destination: "/tmp",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "nodev", "noexec", "size=1m", "mode=1777"],
+    },
+    { destination: "/data", type: "bind", source, options: ["rbind", "rprivate", "ro"] },
+  ]);
+  const { memory, cpu, pids, devices } = linux.resources;
+  assert.deepEqual([memory, cpu, pids], [{ limit: 64 << 20 }, { quota: 150000, period: 100000 }, { limit: 20 }]);
+  assert.equal(devices.length, 1);
+});
+
+placed("capabilities and the filter of system calls", (place) => {
+  const capabilities = (...flags: string[]): string[] => convert(place, ...flags).process.capabilities.bounding;
+  assert.equal(capabilities().length, 14);
+  assert.deepEqual(capabilities("--cap-drop", "all", "--cap-add", "net_admin", "--cap-add=CAP_CHOWN"), [
+    "CAP_CHOWN",
+    "CAP_NET_ADMIN",
+  ]);
+  assert.equal(capabilities("--cap-add", "ALL", "--cap-drop", "MKNOD").length, 40);
+  const allowed = (...flags: string[]): string[] =>
+    convert(place, ...flags).linux.seccomp.syscalls.flatMap(({ names, action }: { names: string[]; action: string }) =>
+      action === "SCMP_ACT_ALLOW" ? names : [],
+    );
+  const usual = allowed();
+  assert.ok(usual.includes("openat") && usual.includes("chroot") && !usual.includes("mount") && !usual.includes("bpf"));
+  assert.ok(allowed("--cap-add", "SYS_ADMIN").includes("mount"));
+  assert.ok(!allowed("--cap-drop", "SYS_CHROOT").includes("chroot"));
+  assert.equal(convert(place, "--security-opt", "seccomp=unconfined").linux.seccomp, undefined);
+  const own = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["chmod"], action: "SCMP_ACT_ERRNO" }] };
+  const profile = place.write("profile.json", JSON.stringify(own));
+  const { linux, process } = convert(place, "--security-opt", `seccomp=${profile}`, "--security-opt=no-new-privileges");
+  assert.deepEqual([linux.seccomp, process.noNewPrivileges], [own, true]);
+});
+
+placed("flags that are wrong are one line, and nothing is left", (place) => {
+  const cases: [flag: string, value: string, reason: RegExp][] = [
+    ["--env", "NOT_SET_HERE", /^--env: "NOT_SET_HERE": no value is given, and none is here$/],
+    ["--volume", "/x", /^--volume: "\/x": not of the form/],
+    ["--volume", "/none/such:/x", /^--volume: "\/none\/such": it does not exist$/],
+    ["--volume", "/etc:/x:rx", /^--volume: ".*": not of the form/],
+    ["--tmpfs", "x", /^--tmpfs: "x": not an absolute path$/],
+    ["--memory", "much", /^--memory: "much": no number of bytes$/],
+    ["--cpus", "0", /^--cpus: "0": not a number of processors/],
+    ["--pids", "-1", /^--pids: "-1": not a number above 0$/],
+    ["--cap-add", "FLY", /^capability "FLY": there is none of that name$/],
+    ["--security-opt", "apparmor=x", /^--security-opt: "apparmor=x": neither/],
+    ["--security-opt", "seccomp=/none", /^--security-opt: "\/none": .*no such file/],
+    ["--user", "nobody", /user "nobody": the image's \/etc\/passwd has none/],
+  ];
+  place.fdbundle("ls");
+  const tarball = place.write("i.tar", dockerArchive([BASE]));
+  for (const [flag, value, reason] of cases) {
+    const { status, stderr } = place.fdbundle("from-tar", tarball, "-o", "bundle", `${flag}=${value}`);
+    assert.equal(status, 1);
+    const [, message] = /^fdbundle: ([^\n]*)\n$/.exec(stderr) ?? assert.fail(stderr);
+    assert.match(message, reason);
+    place.isClean();
+  }
+});
