@@ -55,5 +55,6 @@ const pathOf = (root: string, origin: string): string => `${root}/${DIRECTORY}/$
 function originOf(seccomp: Seccomp): string {
   const executable = stat("/proc/self/exe");
   const profile = JSON.stringify(seccomp, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
-  return `${NUMBER} ${executable === undefined ? "" : identityOf(executable)} ${profile}`;
+  const compiler = executable === undefined ? "" : `${identityOf(executable)} ${executable.size}`;
+  return `${NUMBER} ${compiler} ${profile}`;
 }
