@@ -3,9 +3,11 @@ import { parseConfig } from "../config/load.js";
 import { converse, type Notice } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
+import { cleanPath } from "../init/target.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, isDirectory, quote, readFile, stat } from "../linux/file.js";
+import { absolutePath } from "../linux/path.js";
 import { attempt } from "../linux/syscall.js";
 import {
   type CriuOptions,
@@ -68,9 +70,11 @@ function checkParent({ imagePath, parentPath }: CheckpointOptions): void {
   if (parentPath === undefined) return;
   const flag = `--parent-path ${quote(parentPath)}`;
   if (parentPath.startsWith("/")) throw new Failure(flag, { cause: "must be relative to --image-path" });
-  const status = stat(`${imagePath}/${parentPath}`);
+  // The directory of the image itself need not be there yet.
+  const path = cleanPath(absolutePath(`${imagePath}/${parentPath}`));
+  const status = stat(path);
   if (status === undefined || !isDirectory(status))
-    throw new Failure(flag, { cause: `there is no directory ${quote(`${imagePath}/${parentPath}`)}` });
+    throw new Failure(flag, { cause: `there is no directory ${quote(path)}` });
 }
 
 function checkStatusFd(fd: Fd): void {
