@@ -121,6 +121,8 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
     });
     undo.add(() => runStopHooks(saved, options.warn));
     undo.add(() => init.kill());
+    // The process that was to make it has told why there is none.
+    if (init.pid === 0) init.next();
     saved = {
       ...saved,
       executable: init.executable,

@@ -43,9 +43,15 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   const between = joinsAll || joined.some(({ type }) => type === "pid");
   const end = b.label();
 
+  const place = {
+    ...(cgroup.into && { cgroup: "cgroup" }),
+    ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
+  };
+  // From another cgroup namespace the container's cgroup may not be seen: then the process between starts there.
+  const entersFirst = joinsAll && joined.some(({ type }) => type === "cgroup");
   if (between) {
     b.about("start a process to join namespaces with");
-    startBetween(b, end);
+    startBetween(b, end, entersFirst ? place : {});
     const user = joined.filter(({ type }) => type === "user");
     const others = joined.filter(({ type }) => type === "pid" || (joinsAll && type !== "user" && type !== "time"));
     for (const { type, path } of privileged ? [...others, ...user] : [...user, ...others]) {
@@ -63,8 +69,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     name: "init",
     flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
     pidAddress: "pid-address",
-    ...(cgroup.into && { cgroup: "cgroup" }),
-    ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
+    ...(entersFirst ? { ownMemory: place.ownMemory } : place),
     child,
   };
   if (between) {

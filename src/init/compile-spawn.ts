@@ -1,7 +1,7 @@
 import { SIGKILL } from "../linux/signals.js";
 import type { Label, Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
-import { clone } from "./clone.js";
+import { type Clone, clone } from "./clone.js";
 
 /** A file to execute, by path, with its arguments (the first is its name for itself) and environment. */
 export interface ExecutableFile {
@@ -31,11 +31,12 @@ export function becomeRoot(b: Builder, keepsGroups = false): void {
 
 /**
  * Compiles the process between: it joins what the process that is to be made could not join itself, or would be seen
- * in, and then makes that one as its sibling. The steps that follow are its own; its maker goes on at `end`.
+ * in, and then makes that one as its sibling. The steps that follow are its own; its maker goes on at `end`. `place` is
+ * where it starts.
  */
-export function startBetween(b: Builder, end: Label): void {
+export function startBetween(b: Builder, end: Label, place: Pick<Clone, "cgroup" | "ownMemory"> = {}): void {
   const child = b.label();
-  clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end });
+  clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end, ...place });
   b.bind(child);
   // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
   b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);
