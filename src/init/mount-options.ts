@@ -46,17 +46,17 @@ const PROPAGATION: Record<string, string> = {
 
 const OTHERS: Record<string, MountOption> = {
   defaults: {},
-  // Those that the mount API no longer has a word for: the opposites of superblock flags, which are unset anyway.
-  async: {},
+  // Those that the mount API no longer has a word for.
   loud: {},
   noiversion: {},
-  nolazytime: {},
-  nomand: {},
+  silent: {},
+  async: { flag: "async" },
+  nolazytime: { flag: "nolazytime" },
+  nomand: { flag: "nomand" },
   dirsync: { flag: "dirsync" },
   iversion: { flag: "iversion" },
   lazytime: { flag: "lazytime" },
   mand: { flag: "mand" },
-  silent: {},
   sync: { flag: "sync" },
   bind: { keyword: "bind" },
   rbind: { keyword: "rbind" },

@@ -32,6 +32,12 @@ test("later options win, and recursive ones count apart", () => {
   assert.deepEqual([...all.set].sort(), ["MOUNT_ATTR_NOSUID", "MOUNT_ATTR_STRICTATIME"]);
 });
 
+test("options that nothing is changed by are no file system's either", () => {
+  assert.deepEqual(parseMountOptions(["defaults", "loud", "noiversion", "silent"]).data, []);
+  // These are the kernel's to judge.
+  assert.deepEqual(parseMountOptions(["iversion", "mand", "nomand"]).data, ["iversion", "mand", "nomand"]);
+});
+
 test("flags of the file system, propagation and words for fdrunc", () => {
   const { data, propagation, keywords } = parseMountOptions([
     "sync",

@@ -79,7 +79,9 @@ system("a device file that is in the image is used where it is the same, and ref
 });
 
 system("device rules: what the container may not open it cannot, the default devices it can", (s) => {
-  const script = "for f in allowed denied; do (: < /dev/$f) 2>&1 && echo $f; done; head -c 1 /dev/zero | wc -c";
+  const names = ["allowed", "minor", "major", "block"];
+  const read = `for f in ${names.join(" ")}; do (: < /dev/$f) 2>&1 && echo $f; done`;
+  const script = `${read}; (: > /dev/allowed) 2>&1; head -c 1 /dev/zero | wc -c`;
   const out = s.sh(script, ({ process, linux }) => {
     process.capabilities = {
       ...process.capabilities,
@@ -89,14 +91,18 @@ system("device rules: what the container may not open it cannot, the default dev
     };
     linux.devices = [
       { type: "c", path: "/dev/allowed", major: 10, minor: 237 },
-      { type: "c", path: "/dev/denied", major: 10, minor: 234 },
+      { type: "c", path: "/dev/minor", major: 10, minor: 234 },
+      // There are no such devices, which shows only where they may be opened.
+      { type: "c", path: "/dev/major", major: 240, minor: 237 },
+      { type: "b", path: "/dev/block", major: 10, minor: 237 },
     ];
     linux.resources.devices = [
       { allow: false, access: "rwm" },
       { allow: true, type: "c", major: 10, minor: 237, access: "r" },
     ];
   });
-  assert.match(out, /^allowed\n.*\/dev\/denied: Operation not permitted\n1\n$/);
+  const denied = [...names.slice(1), "allowed"].map((name) => `.*/dev/${name}: Operation not permitted\n`);
+  assert.match(out, new RegExp(`^allowed\n${denied.join("")}1\n$`));
 });
 
 system("a bound /dev is left as it is", (s) => {

@@ -232,6 +232,14 @@ system("the CPUs of a process that is added", (s) => {
   writeFileSync(path, JSON.stringify({ cwd: "/", args: ["true"], execCPUAffinity: { final: "8000" } }));
   const message = s.fdrunc(["exec", "-p", path, "c"]).fails(255);
   assert.match(message, /^process\.execCPUAffinity\.final: run on CPUs 8000 \(step \d+\): sched_setaffinity: .*EINVAL/);
+  s.fdrunc(["delete", "--force", "c"]).succeeds();
+  running(s, (config) => {
+    config.process.execCPUAffinity = { initial: "8000", final: "0" };
+  });
+  assert.match(
+    s.fdrunc(["exec", "c", "true"]).fails(255),
+    /^process\.execCPUAffinity\.initial: run on CPUs 8000 \(step \d+\): sched_setaffinity: .*EINVAL/,
+  );
 });
 
 /** Bad input, and what is said of it. */

@@ -36,6 +36,10 @@ export const FDRUNC: readonly string[] = commandLine(
   process.env.FDRUNC ?? (existsSync(STATIC) ? STATIC : join(ROOT, "dist/node/bin/fdrunc.js")),
 );
 
+/** With `npm run test:mutation`: all that fdrunc is told, but for one feature, to see whether the test notices. */
+const { FDRUNC_WITHOUT } = process.env;
+const without = FDRUNC_WITHOUT ? (await import("../coverage/without.js")).without(FDRUNC_WITHOUT) : undefined;
+
 /** Global options for every call, in environment FDRUNC_FLAGS. */
 export const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);
 
@@ -95,7 +99,8 @@ export class Result {
   ) {}
 
   get stdout(): string {
-    return readFileSync(this.files.out, "utf8");
+    const text = readFileSync(this.files.out, "utf8");
+    return without?.output(text) ?? text;
   }
 
   get stderr(): string {
@@ -174,7 +179,7 @@ export class Scene {
     config.annotations = {};
     config.linux.cgroupsPath = cgroupsPath();
     change(config);
-    this.writeText(toJson(config));
+    this.writeText(toJson(without?.config(config) ?? config));
     this.config = config;
     return config;
   }
@@ -208,7 +213,7 @@ export class Scene {
   /** Runs fdrunc with the scene's state directory. */
   fdrunc(args: readonly string[], calling: Calling = {}): Result {
     const { files, command, options } = this.prepare(args, calling);
-    const { status, error } = spawnSync(command[0], command.slice(1), { ...options, timeout: 60_000 });
+    const { status, error } = spawnSync(command[0], command.slice(1), { ...options, timeout: 60_000, killSignal: "SIGKILL" });
     for (const fd of files.fds) closeSync(fd);
     if (error) throw error;
     return new Result(status, files);
@@ -242,7 +247,7 @@ export class Scene {
     const [out, err] = [this.path(`${number}.out`), this.path(`${number}.err`)];
     const fds = [openSync(out, "a"), openSync(err, "a")];
     const streams = [stdio[0] ?? "ignore", stdio[1] ?? fds[0], stdio[2] ?? fds[1], ...stdio.slice(3)];
-    const command = [...under, ...FDRUNC, ...FLAGS, "--root", this.state, ...args];
+    const command = [...under, ...FDRUNC, ...FLAGS, "--root", this.state, ...(without?.args(args) ?? args)];
     return {
       files: { out, err, fds },
       command,
@@ -360,7 +365,7 @@ export function system(name: string, run: (scene: Scene, t: TestContext) => void
 }
 
 /** Tries again for a few seconds while an assertion fails. */
-export function eventually(check: () => void, seconds = 30): void {
+export function eventually(check: () => void, seconds = without === undefined ? 30 : 3): void {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     try {

@@ -174,6 +174,37 @@ system("a hook has the arguments and the environment that the config gives it, a
   assert.equal(read(s, "fds"), "0\n1\n2\n3\n");
 });
 
+system("each kind of hook has a program, arguments, an environment and a time", (s) => {
+  mkdirSync(s.path("out"));
+  const script = (kind: Kind) => `echo $0 $KIND > ${kind === "startContainer" ? "/out" : s.path("out")}/${kind}`;
+  const hook = (kind: Kind): Hook => ({
+    path: "/bin/sh",
+    args: ["sh", "-c", script(kind), `as-${kind}`],
+    env: ["PATH=/bin", `KIND=${kind}`],
+  });
+  s.write((config) => {
+    config.mounts.push({ destination: "/out", type: "bind", source: s.path("out"), options: ["bind"] });
+    config.hooks = Object.fromEntries(KINDS.map((kind) => [kind, [hook(kind)]]));
+  });
+  s.run().succeeds();
+  for (const kind of KINDS) assert.equal(read(s, kind), `as-${kind} ${kind}\n`);
+  for (const kind of KINDS) {
+    s.write((config) => {
+      config.process.args = ["sleep", "1000"];
+      config.hooks = { [kind]: [{ path: "/bin/sleep", args: ["sleep", "4"], timeout: 1 }] };
+    });
+    const results = [["create"], ["start"], ["kill", "--all"], ["delete", "--force"]].map(([command, ...flags]) =>
+      s.fdrunc([command as string, ...flags, "c", ...(command === "kill" ? ["KILL"] : [])]),
+    );
+    const told = results.map(({ stderr }) => stderr).join("");
+    assert.ok(
+      told.includes(`hooks.${kind}[0]: "/bin/sleep": not done after 1 s, the hook's timeout`),
+      `${kind}: ${told}`,
+    );
+    s.assertNothingLeft();
+  }
+});
+
 system("a hook that fails ends the container, and the rest of its life is that of one deleted", (s) => {
   for (const kind of KINDS.filter((name) => name !== "poststop")) {
     s.write((config) => {

@@ -316,6 +316,14 @@ system("list: a table, JSON, names alone", (s) => {
   assert.match(s.fdrunc(["list", "--format", "yaml"]).fails(), /'yaml' is invalid/);
 });
 
+system("--root says where the state is kept", (s) => {
+  const other = ["--root", s.path("other")];
+  s.fdrunc([...other, "create", "c"]).succeeds();
+  assert.ok(existsSync(s.path("other/c/state.json")));
+  assert.match(s.fdrunc(["state", "c"]).fails(), /does not exist/);
+  s.fdrunc([...other, "delete", "--force", "c"]).succeeds();
+});
+
 system("--pid-file holds the first process's id as the host numbers it", (s) => {
   s.write((config) => {
     config.process.args = SLEEP;

@@ -25,53 +25,58 @@ const tmpfs = (name: string, ...options: string[]): ConfigMount => ({
   options,
 });
 
-/** What each option makes of a tmpfs: what is added to the mount's own options, or to the file system's. */
-const OPTIONS: Record<string, { own?: string[]; superblock?: string[] }> = {
-  async: {},
-  atime: {},
-  defaults: {},
-  dev: {},
-  diratime: {},
+/** What an option makes of a tmpfs: what is added to the mount's own options, or to the file system's. */
+interface Effect {
+  readonly own?: string[];
+  readonly superblock?: string[];
+  /** What stands in front of the option, which takes that back. */
+  readonly after?: string;
+}
+
+/** Each option that shows on a tmpfs. */
+const OPTIONS: Record<string, Effect> = {
+  async: { after: "sync" },
+  atime: { after: "noatime" },
+  dev: { after: "nodev" },
+  diratime: { after: "nodiratime" },
   dirsync: { superblock: ["dirsync"] },
-  exec: {},
+  exec: { after: "noexec" },
   lazytime: { superblock: ["lazytime"] },
-  loud: {},
   noatime: { own: ["noatime"] },
   nodev: { own: ["nodev"] },
   nodiratime: { own: ["nodiratime"] },
   noexec: { own: ["noexec"] },
-  noiversion: {},
-  nolazytime: {},
-  nomand: {},
-  norelatime: {},
-  nostrictatime: {},
+  nolazytime: { after: "lazytime" },
+  norelatime: { after: "noatime" },
+  nostrictatime: { after: "strictatime" },
   nosuid: { own: ["nosuid"] },
   nosymfollow: { own: ["nosymfollow"] },
-  private: {},
-  ratime: {},
-  rdev: {},
-  rdiratime: {},
-  relatime: {},
-  rexec: {},
+  private: { after: "shared" },
+  ratime: { after: "rnoatime" },
+  rdev: { after: "rnodev" },
+  rdiratime: { after: "rnodiratime" },
+  relatime: { after: "strictatime" },
+  rexec: { after: "rnoexec" },
   rnoatime: { own: ["noatime"] },
   rnodev: { own: ["nodev"] },
   rnodiratime: { own: ["nodiratime"] },
   rnoexec: { own: ["noexec"] },
+  rnorelatime: { after: "rnoatime" },
+  rnostrictatime: { after: "rstrictatime" },
   rnosuid: { own: ["nosuid"] },
   rnosymfollow: { own: ["nosymfollow"] },
   ro: { own: ["ro"] },
-  rprivate: {},
-  rrelatime: {},
+  rprivate: { after: "rshared" },
+  rrelatime: { after: "rstrictatime" },
   rro: { own: ["ro"] },
-  rrw: {},
+  rrw: { after: "rro" },
   rstrictatime: { own: [] },
-  rsuid: {},
-  rsymfollow: {},
-  rw: {},
-  silent: {},
+  rsuid: { after: "rnosuid" },
+  rsymfollow: { after: "rnosymfollow" },
+  rw: { after: "ro" },
   strictatime: {},
-  suid: {},
-  symfollow: {},
+  suid: { after: "nosuid" },
+  symfollow: { after: "nosymfollow" },
   sync: { superblock: ["sync"] },
   "size=64k": { superblock: ["size=64k"] },
   "mode=1750": { superblock: ["mode=1750"] },
@@ -81,15 +86,16 @@ system("each mount option has its effect on a new file system", (s) => {
   const names = Object.keys(OPTIONS);
   const seen = mountsOf(
     s,
-    names.map((name) => tmpfs(name, name)),
+    names.map((name) => tmpfs(name, ...(OPTIONS[name]?.after?.split(" ") ?? []), name)),
   );
   for (const name of names) {
     const { options, superOptions, propagation } = seen.get(`/m/${name}`) as Mount;
-    const { own = [], superblock = [] } = OPTIONS[name];
-    const times = /strictatime|noatime/.test(name) && !/nostrict|^atime/.test(name) ? [] : ["relatime"];
+    const { own = [], superblock = [], after } = OPTIONS[name] as Effect;
+    const times = /^r?(strictatime|noatime)$/.test(name) ? [] : ["relatime"];
     const access = own.includes("ro") ? [] : ["rw"];
     assert.deepEqual(options.toSorted(), [...access, ...own, ...times].toSorted(), name);
     for (const option of superblock) assert.ok(superOptions.includes(option), `${name}: ${superOptions}`);
+    if (after !== undefined) assert.ok(!superOptions.includes(after), `${name}: ${superOptions}`);
     assert.deepEqual(propagation, [], name);
   }
 });
@@ -110,7 +116,13 @@ system("mount propagation is set for a mount, and for all below it", (s) => {
   s.mountTmpfs("source/below");
   const kinds = ["shared", "slave", "private", "unbindable"];
   const bind = (option: string) => ({ destination: `/m/${option}`, source, type: "bind", options: ["rbind", option] });
-  const seen = mountsOf(s, [...kinds.map(bind), ...kinds.map((kind) => bind(`r${kind}`))]);
+  const again = (name: string, ...options: string[]) => ({ ...bind(name), options: ["rbind", ...options] });
+  const seen = mountsOf(s, [
+    ...[...kinds, ...kinds.map((kind) => `r${kind}`)].map(bind),
+    // Who leaves a group of one has no master.
+    again("shared-slave", "rshared", "slave"),
+    again("shared-rslave", "rshared", "rslave"),
+  ]);
   const shown: Record<string, RegExp> = {
     shared: /^shared:\d+$/,
     slave: /^$/,
@@ -124,6 +136,9 @@ system("mount propagation is set for a mount, and for all below it", (s) => {
     assert.match(propagation(`/m/r${kind}`), shown[kind], `r${kind}`);
     assert.match(propagation(`/m/r${kind}/below`), shown[kind], `r${kind}`);
   }
+  assert.deepEqual(seen.get("/m/shared-slave")?.propagation, []);
+  assert.match(seen.get("/m/shared-slave/below")?.propagation.join() as string, shown.shared as RegExp);
+  assert.deepEqual(seen.get("/m/shared-rslave/below")?.propagation, []);
 });
 
 system("rootfsPropagation decides whether mounts spread between host and container", (s) => {

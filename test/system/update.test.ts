@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import type { Resources } from "../../src/generated/config.js";
 import { cgroupOf, type FullConfig, type Result, type Scene, SYSTEMD, system } from "./harness.js";
@@ -196,6 +196,18 @@ system("what update cannot set is refused by its path in the file", (s) => {
     const line = updateBy(s, resources).fails();
     assert.ok(line.startsWith(`${file}: ${error}`), line);
   }
+});
+
+system("update sets realtime CPU time, in cgroup v1", (s, t) => {
+  running(s);
+  if (unified || !existsSync(`${cgroupOf("cpu")}/cpu.rt_runtime_us`))
+    return t.skip("needs a v1 kernel with realtime groups");
+  update(s, "--cpu-rt-period", "500000").succeeds();
+  assert.equal(value("cpu", "cpu.rt_period_us"), "500000");
+  // There is none to be had where groups above have none.
+  const result = update(s, "--cpu-rt-runtime", "1000");
+  if (result.status === 0) assert.equal(value("cpu", "cpu.rt_runtime_us"), "1000");
+  else assert.match(result.fails(), /^--cpu-rt-runtime: /);
 });
 
 system("schemas of resctrl are written to the container's class of service", (s) => {
