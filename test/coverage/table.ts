@@ -18,6 +18,7 @@ export const COVERAGE: Readonly<Record<string, Readonly<Record<string, readonly 
     "the commands and their flags are those that callers know": [
       "option plan --(console-socket|pid-file|pidfd-socket|no-pivot|no-new-keyring|fail-step)",
       "option restore --(no-pivot|no-subreaper)",
+      "option run --no-subreaper",
     ],
   },
   "config/rules.test.ts": {
@@ -238,7 +239,6 @@ export const COVERAGE: Readonly<Record<string, Readonly<Record<string, readonly 
     ],
     "run --detach leaves the container running, and tells its process": ["option run --detach"],
     "run --keep leaves the stopped container's remains": ["option run --keep"],
-    "run takes the container's orphans along, unless told not to": ["option run --no-subreaper"],
   },
   "system/scheduling.test.ts": {
     "a program is scheduled by the policy, nice value and priority of the config": [
@@ -294,12 +294,13 @@ export const COVERAGE: Readonly<Record<string, Readonly<Record<string, readonly 
     "update sets limits, up and down, by flags: cgroup v1's controllers": [
       "command update",
       "option update --(memory|memory-reservation|memory-swap|cpu-share|cpu-quota|cpu-period|cpu-burst|cpu-idle)",
-      "option update --(cpuset-cpus|cpuset-mems|pids-limit|blkio-weight)",
+      "option update --(cpuset-cpus|pids-limit|blkio-weight)",
     ],
     "update takes resources as JSON, from a file and from standard input; devices stay as they are": [
       "option update --resources",
     ],
     "update sets realtime CPU time, in cgroup v1": ["option update --(cpu-rt-period|cpu-rt-runtime)"],
+    "what update cannot set is refused by its flag": ["option update --cpuset-mems"],
     "schemas of resctrl are written to the container's class of service": [
       "option update --(l3-cache-schema|mem-bw-schema)",
     ],

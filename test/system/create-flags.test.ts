@@ -84,7 +84,6 @@ const numberOf = (s: Scene, flags: string[], call: RegExp): string => {
 };
 
 system("create, run and plan: --no-pivot and --no-new-keyring make other steps, --fail-step makes one fail", (s) => {
-  sleeping(s);
   assert.throws(() => numberOf(s, ["--no-pivot"], /pivot_root\(/));
   assert.throws(() => numberOf(s, ["--no-new-keyring"], /keyctl\(/));
   const cases: [flag: string, call: RegExp, error: RegExp][] = [

@@ -99,7 +99,7 @@ system("restore hands its flags to criu", (s) => {
     assert.notDeepEqual(part(without, option), option, flags[0]);
   }
   asked(s, "restore", "--work-path", s.path("work"));
-  asked(s, "restore", "--bundle", s.bundle);
+  assert.equal(asked(s, "restore", "--bundle", s.bundle)[0], KINDS.restore);
   assert.match(call(s, "restore", ["--empty-ns", "ipc"]).fails(), /--empty-ns.*"network"/);
   assert.ok(existsSync(s.path("work")));
   assert.deepEqual(s.leftovers(), []);

@@ -213,7 +213,11 @@ export class Scene {
   /** Runs fdrunc with the scene's state directory. */
   fdrunc(args: readonly string[], calling: Calling = {}): Result {
     const { files, command, options } = this.prepare(args, calling);
-    const { status, error } = spawnSync(command[0], command.slice(1), { ...options, timeout: 60_000, killSignal: "SIGKILL" });
+    const { status, error } = spawnSync(command[0], command.slice(1), {
+      ...options,
+      timeout: 60_000,
+      killSignal: "SIGKILL",
+    });
     for (const fd of files.fds) closeSync(fd);
     if (error) throw error;
     return new Result(status, files);

@@ -207,7 +207,7 @@ system("update sets realtime CPU time, in cgroup v1", (s, t) => {
   // There is none to be had where groups above have none.
   const result = update(s, "--cpu-rt-runtime", "1000");
   if (result.status === 0) assert.equal(value("cpu", "cpu.rt_runtime_us"), "1000");
-  else assert.match(result.fails(), /^--cpu-rt-runtime: /);
+  else assert.match(result.fails(), /^--cpu-rt-runtime "1000": /);
 });
 
 system("schemas of resctrl are written to the container's class of service", (s) => {
