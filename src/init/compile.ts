@@ -1,4 +1,4 @@
-import { hasNamespace } from "../config/rules/namespaces.js";
+import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import { notifies } from "../config/rules/seccomp.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
@@ -12,6 +12,7 @@ import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
 import { compileIdentity } from "./identity.js";
 import { compileLabels, isLabelled } from "./labels.js";
+import { bringLoopbackUp } from "./loopback.js";
 import { compileMemoryPolicy } from "./memory-policy.js";
 import { send, sendNumber, wait } from "./message.js";
 import { compileMaskedPaths, compileReadonlyPaths } from "./paths.js";
@@ -44,6 +45,7 @@ function compileInit(config: Config, facts: Facts): Program {
   enterCgroups(b, facts);
   compileTimeNamespace(b, config);
   joinNamespaces(b, config);
+  if (makesNamespace(config, "network")) b.part(bringLoopbackUp, null, "linux.namespaces");
   waitForDevices(b, config);
   startSession(b, facts);
   compileRootfs(b, config, facts);

@@ -79,7 +79,7 @@ type Container = readonly [Config, CgroupFacts];
 function* usualContainers(): Generator<Container> {
   const { process, mounts = [], linux = {}, ...rest } = defaultConfig();
   if (process === undefined) return;
-  const config: Config = { ...rest, process, linux: { namespaces: [{ type: "mount" }] } };
+  const config: Config = { ...rest, process, linux: { namespaces: [{ type: "mount" }, { type: "network" }] } };
   yield [config, V2];
   yield [{ ...config, process: { ...process, terminal: false, noNewPrivileges: false } }, V2];
   for (const names of [CAPABILITIES, FEWER]) {

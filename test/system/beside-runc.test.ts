@@ -23,7 +23,7 @@ const QUESTIONS: Record<string, string> = {
   cgroups: "cut -d: -f 2- /proc/self/cgroup",
   parameters:
     "cat /proc/sys/net/ipv4/ping_group_range /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ip_forward",
-  interfaces: "cat /proc/net/dev | cut -d: -f1",
+  interfaces: "cat /proc/net/dev | cut -d: -f1; cat /proc/net/if_inet6 /proc/net/fib_trie",
   root: "ls -l / | cut -c1-10; touch /x 2>&1 && rm /x; ls /proc/acpi /sys/firmware /proc/scsi 2>&1; cat /proc/keys | wc -c",
   readonly:
     "for f in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do touch $f/x 2>&1 | sed 's/.*: //'; done",

@@ -273,3 +273,17 @@ system("id maps that the kernel refuses are told by their property", (s) => {
   );
   s.assertNothingLeft();
 });
+
+system("in a new network namespace lo is up, in a joined one it is left as it is", (s) => {
+  // The kernel puts ::1 on a device when it comes up.
+  const loopback = (change: (config: FullConfig) => void) => s.sh("ifconfig lo | grep -c UP; true", change).trim();
+  const network = (path?: string) => (config: FullConfig) => {
+    config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "network");
+    config.linux.namespaces.push({ type: "network", ...(path !== undefined && { path }) });
+  };
+  assert.equal(loopback(network()), "1");
+  const { child: holder } = s.spawn(["unshare", "--net", "sleep", "1000"]);
+  const path = `/proc/${holder.pid}/ns/net`;
+  eventually(() => assert.notEqual(readlinkSync(path), readlinkSync("/proc/self/ns/net")));
+  assert.equal(loopback(network(path)), "0");
+});
