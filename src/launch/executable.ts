@@ -17,12 +17,6 @@ export interface Executable {
 }
 
 /**
- * Who may execute it but not read it cannot be traced by others of the same user namespace: the kernel sees to that when
- * it is executed, before a first instruction could (execve(2), prctl(2) PR_SET_DUMPABLE).
- */
-const MODE = 0o711;
-
-/**
  * Makes an executable without content: in memory, sealed once it is written. memfd_create(2). Throws Failure,
  * SyscallError.
  */
@@ -34,7 +28,6 @@ export function createExecutable(): Executable {
   // With vm.memfd_noexec at 2 no memfd can be executed.
   if (fd === -EACCES) return createPrivateExecutable();
   must("memfd_create", "create init's executable", fd);
-  sys("fchmod", fd, MODE);
   return {
     fd,
     write(content) {
@@ -56,7 +49,7 @@ function createPrivateExecutable(): Executable {
     sys("fsconfig", context, C.FSCONFIG_CMD_CREATE, null, null, 0);
     return sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0);
   });
-  close(openat(mount, INIT_NAME, C.O_WRONLY | C.O_CREAT | C.O_EXCL, MODE));
+  close(openat(mount, INIT_NAME, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o555));
   return {
     fd: openat(mount, INIT_NAME, C.O_PATH),
     write(content) {

@@ -1,6 +1,7 @@
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { detach } from "./cni-network.js";
+import { iptablesIfThere } from "./iptables.js";
 import { removeUnusedNetworks } from "./own-networks.js";
 import { isAlive, Records } from "./records.js";
 
@@ -12,12 +13,37 @@ export function release(records: Records, force = false): void {
   const sandbox = { containerId: records.id, netns: records.namespace };
   for (const attachment of (records.read()?.attachments ?? []).toReversed()) {
     try {
-      detach(sandbox, attachment);
+      detachWithChains(sandbox, attachment);
     } catch (error) {
       if (!(force && error instanceof Failure)) throw error;
     }
   }
   records.remove();
+}
+
+/**
+ * Takes back an attachment. Plugins that were killed before they had made a chain of iptables, or after they had removed
+ * it, take what iptables of nft says of that for a failure: they are lent the chain.
+ */
+function detachWithChains(...[sandbox, attachment]: Parameters<typeof detach>): void {
+  const lent = new Map<string, () => void>();
+  try {
+    for (;;) {
+      try {
+        detach(sandbox, attachment);
+        return;
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        const [, program, chain] = /(ip6?tables) v\S+ .*Chain '(CNI-[\w-]+)' does not exist/.exec(error.message) ?? [];
+        if (chain === undefined || lent.has(`${program} ${chain}`)) throw error;
+        const family = program === "ip6tables" ? 6 : 4;
+        iptablesIfThere(family, "-t", "nat", "-N", chain);
+        lent.set(`${program} ${chain}`, () => iptablesIfThere(family, "-t", "nat", "-X", chain));
+      }
+    }
+  } finally {
+    for (const takeBack of lent.values()) takeBack();
+  }
 }
 
 /** What became of containers whose processes are gone. */

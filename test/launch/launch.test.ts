@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { ffi } from "../../src/ffi/driver.js";
 import { Builder, slot, text } from "../../src/init/builder.js";
@@ -32,12 +32,6 @@ function nothing(t: TestContext): number {
   t.after(() => closeSync(fd));
   return fd;
 }
-
-test("others may execute an executable, and not read it: so they cannot trace what does", () => {
-  const executable = createExecutable();
-  assert.equal(fstatSync(executable.fd).mode & 0o777, 0o711);
-  close(executable.fd);
-});
 
 test("an executable is sealed once it is written, and can be executed", () => {
   const b = new Builder();

@@ -424,6 +424,19 @@ networking("a container is in several networks, some of them described by files"
   net.assertNothingLeft();
 });
 
+networking("a network is left even where the chain of its masquerading is gone", (net) => {
+  net.bundle({ net: ["bridge"] });
+  net.start("c");
+  const nat = (...args: string[]) => command(...net.within(net.host), "iptables", "-t", "nat", ...args);
+  const [, chain = ""] = /^-A POSTROUTING -s 10\.83\.0\.2.* -j (CNI-\w+)$/m.exec(nat("-S")) ?? [];
+  const rules = nat("-L", "POSTROUTING", "-n", "--line-numbers").split("\n");
+  nat("-D", "POSTROUTING", rules.find((line) => line.includes(chain))?.split(" ")[0] ?? "");
+  nat("-F", chain);
+  nat("-X", chain);
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
 networking("a network that cannot be had leaves nothing", (net) => {
   const refuses = (wishes: Partial<NetworkWishes>, message: RegExp) => {
     net.bundle(wishes);
