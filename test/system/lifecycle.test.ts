@@ -238,7 +238,7 @@ system("kill --all reaches processes that init has left behind, also once it has
   eventually(() => assert.equal(run.stdout, "up\n"));
   process.kill(Number(s.stateOf().pid), "SIGKILL");
   s.waitFor("stopped");
-  assert.equal(s.leftovers().filter((what) => what.endsWith(": sleep")).length, 2);
+  eventually(() => assert.equal(s.leftovers().filter((what) => what.endsWith(": sleep")).length, 2));
   s.fdrunc(["kill", "--all", "c", "KILL"]).succeeds();
   eventually(() =>
     assert.deepEqual(
