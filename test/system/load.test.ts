@@ -5,13 +5,16 @@ import { cgroupsPath, entries, FORM, type Scene, system } from "./harness.js";
 
 const isNode = FORM === "node";
 
-/** How long a creation takes, in milliseconds. */
+/** How long a creation takes at the least, in milliseconds. */
 async function durationOf(s: Scene): Promise<number> {
-  const start = performance.now();
-  (await s.start(["create", "c"]).ended).succeeds();
-  const duration = performance.now() - start;
-  s.fdrunc(["delete", "--force", "c"]).succeeds();
-  return duration;
+  const durations: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const start = performance.now();
+    (await s.start(["create", "c"]).ended).succeeds();
+    durations.push(performance.now() - start);
+    s.fdrunc(["delete", "--force", "c"]).succeeds();
+  }
+  return Math.min(...durations);
 }
 
 system("a create that is killed at any moment leaves what delete --force removes", async (s, t) => {
@@ -35,7 +38,7 @@ system("a create that is killed at any moment leaves what delete --force removes
     if (i % 20 === 0) s.run().succeeds();
   }
   t.diagnostic(`${cut} of ${times} creations were cut short`);
-  assert.ok(cut > times / 4);
+  assert.ok(cut > times / 10);
 });
 
 system("start, run and delete that are killed at any moment leave what delete --force removes", async (s) => {
