@@ -18,7 +18,6 @@ import type { SignalPipe } from "../launch/signal-pipe.js";
 import { copyUp } from "../linux/copy-up.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd } from "../linux/file.js";
-import { processStatus } from "../linux/process.js";
 import { listenUnix } from "../linux/socket.js";
 import { sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
@@ -35,6 +34,7 @@ import { openNamespaces } from "./namespaces.js";
 import { NetworkPair } from "./network-devices.js";
 import type { CreateOptions } from "./options.js";
 import { plan } from "./plan.js";
+import { recordProcess } from "./recorded-process.js";
 import { newRecord, type Saved } from "./saved.js";
 import { requireAgent } from "./seccomp-agent.js";
 import { giveStandardStreams } from "./standard-streams.js";
@@ -123,12 +123,7 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
     undo.add(() => init.kill());
     // The process that was to make it has told why there is none.
     if (init.pid === 0) init.next();
-    saved = {
-      ...saved,
-      executable: init.executable,
-      pid: init.pid,
-      startTime: processStatus(init.pid)?.startTime ?? 0,
-    };
+    saved = { ...recordProcess(saved, init.pid), executable: init.executable };
     if (cgroups?.unit !== undefined) {
       startUnit(cgroups.unit, init.pid);
       saved = { ...saved, cgroup: cgroups.cgroup.paths, unit: cgroups.unit.unit };

@@ -1,9 +1,16 @@
 import { EINVAL, ESRCH } from "../linux/errno.js";
 import { type Fd, using } from "../linux/file.js";
-import { openProcess } from "../linux/process.js";
+import { openProcess, processStatus } from "../linux/process.js";
 import { SyscallError } from "../linux/syscall.js";
 import type { Saved } from "./saved.js";
 import { isAlive } from "./status.js";
+
+/** What is saved of a container once it has a first process: which one that is. */
+export const recordProcess = (saved: Saved, pid: number): Saved => ({
+  ...saved,
+  pid,
+  startTime: processStatus(pid)?.startTime ?? 0,
+});
 
 /**
  * Does something with a descriptor of a container's init: with that of the very process that was recorded, whose id

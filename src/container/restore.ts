@@ -9,7 +9,7 @@ import { spawn } from "../launch/spawn.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { close, type Fd, quote, readFile, using, writeFile } from "../linux/file.js";
-import { openProcess, processStatus, waitFor } from "../linux/process.js";
+import { openProcess, waitFor } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
 import { sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
@@ -29,6 +29,7 @@ import { makeMountPoints } from "./mount-points.js";
 import { openNamespaces } from "./namespaces.js";
 import type { CgroupManager, GlobalOptions } from "./options.js";
 import { readBundle } from "./plan.js";
+import { recordProcess } from "./recorded-process.js";
 import { destroyOnce } from "./run.js";
 import { newRecord, type Saved } from "./saved.js";
 import { specState } from "./state.js";
@@ -173,12 +174,6 @@ function restoreProcesses(options: RestoreOptions): Restored {
     for (const fd of opened) close(fd);
   }
 }
-
-const recordProcess = (saved: Saved, pid: number): Saved => ({
-  ...saved,
-  pid,
-  startTime: processStatus(pid)?.startTime ?? 0,
-});
 
 /** Takes criu into the container's cgroups, and tells it by their paths where the processes belong. */
 function enterCgroups(pid: number, cgroups: CgroupPlan | undefined): Content {

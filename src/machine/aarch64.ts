@@ -24,15 +24,7 @@ export class Aarch64Assembler extends Code implements Assembler {
     return this.failure;
   }
 
-  insert(words: Int32Array, before: number): void {
-    this.reserve(words.length);
-    this.words.set(words, this.length);
-    this.adjust(before);
-    this.length += words.length;
-  }
-
-  /** Writes what of a part's beginning depends on its place. */
-  private adjust(before: number): void {
+  protected override adjust(before: number): void {
     const { words, length: at } = this;
     words[at + 1] = 0x11000000 | ((before & 0xfff) << 10) | (STEP << 5) | STEP; // add w19, w19, #low
     words[at + 2] = 0x11400000 | ((before >> 12) << 10) | (STEP << 5) | STEP; // add w19, w19, #high, lsl #12

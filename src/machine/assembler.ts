@@ -19,8 +19,6 @@ export interface Assembler extends Code {
    * steps before the part to the remembered step, and goes on at the code's start.
    */
   begin(before: number): number;
-  /** Inserts the words of a part that was written before, elsewhere; so many steps are before it. */
-  insert(words: Int32Array, before: number): void;
   /** Puts values into the registers of a system call's arguments. */
   operands(values: readonly Value[], memory: Memory): void;
   /** Makes a system call by number. */
@@ -65,7 +63,7 @@ const LARGEST_STEP = 256;
  * Code being written, in 32-bit words. Storing elements of a typed array is the cheapest that an interpreted engine can
  * do, and each call that is spared counts: the work is done some thousand times a container.
  */
-export class Code {
+export abstract class Code {
   words = new Int32Array(1024);
   /** How many words are written. */
   length = 0;
@@ -80,6 +78,17 @@ export class Code {
     this.words = larger;
     this.enough = larger.length - LARGEST_STEP;
   }
+
+  /** Inserts the words of a part that was written before, elsewhere; so many steps are before it. */
+  insert(words: Int32Array, before: number): void {
+    this.reserve(words.length);
+    this.words.set(words, this.length);
+    this.adjust(before);
+    this.length += words.length;
+  }
+
+  /** Writes what of the beginning of a part that is at the current place depends on that. */
+  protected abstract adjust(before: number): void;
 
   finish(): Uint8Array {
     return new Uint8Array(this.words.buffer, 0, this.length * 4);

@@ -59,15 +59,7 @@ export class X86Assembler extends Code implements Assembler {
     return this.failure;
   }
 
-  insert(words: Int32Array, before: number): void {
-    this.reserve(words.length);
-    this.words.set(words, this.length);
-    this.adjust(before);
-    this.length += words.length;
-  }
-
-  /** Writes what of a part's beginning depends on its place. */
-  private adjust(before: number): void {
+  protected override adjust(before: number): void {
     this.words[this.length + 2] = before;
     this.words[this.length + 4] = (this.length + 5) * -4;
   }

@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
-import { FORM, type Scene, system } from "./harness.js";
+import { running } from "./exec-scene.js";
+import { FORM, system } from "./harness.js";
 
 const ROUNDS = FORM === "node" ? 80 : 1000;
 
 /** How many are under way at once. */
 const WIDTH = 8;
-
-function running(s: Scene): void {
-  s.write((config) => {
-    config.process.args = ["sleep", "1000"];
-  });
-  s.run("c", "--detach").succeeds();
-}
 
 system("processes are added many at a time while the container is paused and resumed", async (s, t) => {
   running(s);

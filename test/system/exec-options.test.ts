@@ -3,20 +3,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "nod
 import { setTimeout } from "node:timers/promises";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket, openTerminal } from "./console.js";
-import { cgroupOf, eventually, type FullConfig, type Scene, system } from "./harness.js";
-
-/** Starts the container that processes are added to. */
-function running(s: Scene, change: (config: FullConfig) => void = () => {}): void {
-  s.write((config) => {
-    config.process.args = ["sleep", "1000"];
-    change(config);
-  });
-  s.run("c", "--detach").succeeds();
-}
-
-/** What a shell script puts out that is added to the container; it must succeed. */
-const added = (s: Scene, script: string, ...flags: string[]): string =>
-  s.fdrunc(["exec", ...flags, "c", "sh", "-c", script]).succeeds();
+import { added, running } from "./exec-scene.js";
+import { cgroupOf, eventually, system } from "./harness.js";
 
 /** A capability set of /proc/self/status, as a number. */
 const capabilities = (status: string, set: string): bigint =>

@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
 import { chownSync, readlinkSync } from "node:fs";
+import { added, running } from "./exec-scene.js";
 import { eventually, type FullConfig, type Result, type Scene, system } from "./harness.js";
 import { besideRunc } from "./pair.js";
-
-/** Starts the container that processes are added to. */
-function running(s: Scene, change: (config: FullConfig) => void = () => {}): void {
-  s.write((config) => {
-    config.process.args = ["sleep", "1000"];
-    change(config);
-  });
-  s.run("c", "--detach").succeeds();
-}
-
-/** What a shell script puts out that is added to the container; it must succeed. */
-const added = (s: Scene, script: string, ...flags: string[]): string =>
-  s.fdrunc(["exec", ...flags, "c", "sh", "-c", script]).succeeds();
 
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt", "cgroup", "user"];
 
