@@ -1,0 +1,20 @@
+import { setUp } from "./setup.mjs";
+import { runTestFiles, testFiles } from "./test-files.mjs";
+
+/** The engines, and what their tests call. */
+const PACKAGES = ["containerd", "curl", "docker.io", "iproute2", "iptables", "podman", "conmon", "netavark"];
+
+/**
+ * Runs the tests of engines, each of which starts its engine by itself, one after the other.
+ *
+ * @param {import("./summary.mjs").Summary} summary
+ * @param {string[]} [names] of engines; all unless given
+ */
+export async function runEngines(summary, names = []) {
+  setUp(PACKAGES);
+  const wanted = (file) => names.length === 0 || names.some((name) => file === `engines/${name}.test.ts`);
+  const files = testFiles("engines").filter(wanted);
+  await summary.stage("engines", async (take) => {
+    for (const file of files) await runTestFiles([file], take);
+  });
+}

@@ -1,0 +1,65 @@
+import { writeFileSync } from "node:fs";
+import { imageArchive } from "./image.js";
+import type { Daemon, Outcome, Place } from "./place.js";
+import type { Runtime } from "./runtime.js";
+import { answers, succeeds } from "./suite.js";
+
+/** The image that containers are made of. */
+export const IMAGE = "docker.io/library/box:1";
+
+const CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n';
+
+/** containerd, driven by ctr, in a namespace named like the place. */
+export class Containerd {
+  private constructor(
+    readonly place: Place,
+    protected daemon: Daemon,
+    readonly title: string,
+  ) {}
+
+  static async open(place: Place): Promise<Containerd> {
+    writeFileSync(place.path("config.toml"), CONFIG);
+    writeFileSync(place.path("image.tar"), imageArchive(IMAGE));
+    const daemon = await start(place);
+    const [, version] = /Server:\s+Version:\s+([\d.]+)/.exec(succeeds(place.run(["ctr", "version"]))) ?? [];
+    const engine = new Containerd(place, daemon, `containerd ${version}`);
+    succeeds(engine.ctr("images", "import", place.path("image.tar")));
+    return engine;
+  }
+
+  ctr(...args: string[]): Outcome {
+    return this.place.run(this.command(...args));
+  }
+
+  /** The command line of ctr. */
+  command(...args: string[]): string[] {
+    return ["ctr", "--namespace", this.place.tag, ...args];
+  }
+
+  /** The options of `ctr run` that choose a runtime. */
+  use(runtime: Runtime): string[] {
+    return ["--runc-binary", runtime.path];
+  }
+
+  /** The ids of all containers. */
+  containers(): string[] {
+    return succeeds(this.ctr("containers", "list", "--quiet"))
+      .split("\n")
+      .filter(Boolean);
+  }
+
+  tidy(): void {
+    for (const id of this.containers()) {
+      this.ctr("tasks", "delete", "--force", id);
+      succeeds(this.ctr("containers", "delete", id));
+    }
+  }
+}
+
+/** Starts containerd, and waits until it answers. */
+async function start(place: Place): Promise<Daemon> {
+  const log = place.path("containerd.log");
+  const daemon = place.daemon(["containerd", "--config", place.path("config.toml")], log);
+  await answers(() => place.run(["ctr", "version"]).status === 0, log);
+  return daemon;
+}

@@ -1,0 +1,15 @@
+import { join } from "node:path";
+import { ROOT } from "../folders.js";
+
+/** A runtime that the engines are told of. */
+export interface Runtime {
+  readonly name: "runc" | "fdrunc";
+  /** The path of its executable. */
+  readonly path: string;
+}
+
+/** Debian's runc, to see what the engine and this machine can do at all, and fdrunc as users install it. */
+export const RUNTIMES: readonly Runtime[] = [
+  { name: "runc", path: "/usr/sbin/runc" },
+  { name: "fdrunc", path: join(ROOT, "dist/fdrunc") },
+];
