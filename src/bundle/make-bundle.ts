@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { bundleConfig } from "./bundle-config.js";
+import { withNetwork } from "./bundle-network.js";
 import { identityOf, type StoreKind } from "./bundle-record.js";
 import { causeOf } from "./cause.js";
 import { DirectoryFiles } from "./directory-files.js";
@@ -110,7 +111,8 @@ async function fill(
   const asked = withRunOptions(image.config, run);
   const user = findUser(rootfs, asked.user);
   const volumes = makeVolumes(temporary, asked.volumes);
-  const config = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run);
+  const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run);
+  const config = run.network === undefined ? alone : withNetwork(alone, temporary, run.network);
   writeFileSync(`${temporary}/config.json`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }
 

@@ -1,4 +1,5 @@
 import type { Config, Mount, Resources } from "../generated/config.js";
+import type { NetworkWishes } from "../net/connect.js";
 import { dockerSeccomp } from "./docker-seccomp.js";
 import type { ImageConfig } from "./image.js";
 
@@ -18,6 +19,8 @@ export interface RunOptions {
   volume: readonly Mount[];
   tmpfs: readonly Mount[];
   resources: Resources;
+  /** Undefined: a network namespace with nothing in it but lo. */
+  network: NetworkWishes | undefined;
   /** "CAP_…", or "ALL". */
   capAdd: readonly string[];
   capDrop: readonly string[];

@@ -47,22 +47,22 @@ function parseGroups(text: string, atEnd: boolean): number[] | undefined {
 export const isLoopback = ({ family, bytes }: Address): boolean =>
   family === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
 
-/** The family of a network such as "10.0.0.0/24". Throws Failure where the text is none. */
+/** The family of a network such as "10.0.0.0/24". Throws Failure, which names the flag, where the text is none. */
 export function familyOfSubnet(text: string): Family {
   const [, address, length] = /^([^/]*)\/(\d{1,3})$/.exec(text) ?? [];
   const parsed = address === undefined ? undefined : parseAddress(address);
   if (parsed === undefined || Number(length) > parsed.bytes.length * 8)
-    throw new Failure(`subnet ${quote(text)}`, { cause: "not of the form ADDRESS/LENGTH" });
+    throw new Failure(`--subnet: ${quote(text)}`, { cause: "not of the form ADDRESS/LENGTH" });
   const isHost = parsed.bytes.some(
     (byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, Number(length) - i * 8)))) !== 0,
   );
-  if (isHost) throw new Failure(`subnet ${quote(text)}`, { cause: `there are bits set behind the first ${length}` });
+  if (isHost) throw new Failure(`--subnet: ${quote(text)}`, { cause: `there are bits set behind the first ${length}` });
   return parsed.family;
 }
 
-/** Checks an address that somebody asks for. Throws Failure. */
-export function requireAddress(what: string, text: string): Address {
+/** Checks an address that a flag asks for. Throws Failure. */
+export function requireAddress(flag: string, text: string): Address {
   const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Failure(`${what} ${quote(text)}`, { cause: "not an address" });
+  if (parsed === undefined) throw new Failure(`--${flag}: ${quote(text)}`, { cause: "not an address" });
   return parsed;
 }

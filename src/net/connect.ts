@@ -6,7 +6,7 @@ import { bridgeNetwork, DEFAULT_NETWORK } from "./bridge-network.js";
 import { type Attachment, attach, type CniNetwork, check } from "./cni-network.js";
 import { findNetwork } from "./find-network.js";
 import { parseChoice } from "./network-choice.js";
-import { networkFiles, writeFiles } from "./network-files.js";
+import { networkFiles, parseHost, writeFiles } from "./network-files.js";
 import { isOwn, leasesIn, removeUnusedNetworks, setUpNetwork } from "./own-networks.js";
 import { type PortMapping, parsePublish } from "./port-mapping.js";
 import { isAlive, type NetRecord, Records } from "./records.js";
@@ -22,6 +22,8 @@ export interface NetworkWishes {
   readonly subnet: readonly string[];
   readonly publish: readonly string[];
   readonly dns: readonly string[];
+  /** "NAME:ADDRESS". */
+  readonly addHost: readonly string[];
   readonly hostname?: string;
 }
 
@@ -58,7 +60,8 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
   const choice = parseChoice(wishes.net);
   collect(root);
   const hostname = wishes.hostname ?? id;
-  const facts = { hostname, nameservers: wishes.dns, addresses: [], isHost: choice.kind === "host" };
+  const hosts = wishes.addHost.map(parseHost);
+  const facts = { hostname, nameservers: wishes.dns, hosts, addresses: [], isHost: choice.kind === "host" };
   if (choice.kind === "container") {
     const other = Records.peek(root, choice.id);
     if (other === undefined)
@@ -118,19 +121,21 @@ function undo(root: string, records: Records): void {
 }
 
 /** Checks what can be checked before anything is done. Throws Failure. */
-export function checkWishes({ net, ip, mac, subnet, publish, dns, hostname }: NetworkWishes): void {
+export function checkWishes({ net, ip, mac, subnet, publish, dns, addHost, hostname }: NetworkWishes): void {
   const choice = parseChoice(net);
-  for (const address of ip) requireAddress("address", address);
-  for (const address of dns) requireAddress("name server", address);
+  for (const address of ip) requireAddress("ip", address);
+  for (const address of dns) requireAddress("dns", address);
+  for (const text of addHost) parseHost(text);
   if (mac !== undefined && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac))
-    throw new Failure(`MAC address ${quote(mac)}`, { cause: "not of the form 02:00:00:00:00:01" });
+    throw new Failure(`--mac: ${quote(mac)}`, { cause: "not of the form 02:00:00:00:00:01" });
   for (const text of publish) parsePublish(text);
   for (const text of subnet) familyOfSubnet(text);
   if (hostname !== undefined && !/^[\w.-]{1,64}$/.test(hostname))
-    throw new Failure(`host name ${quote(hostname)}`, { cause: "not 1 to 64 letters, digits, and _ . -" });
-  const asked = [...ip, ...(mac ? [mac] : []), ...subnet, ...publish];
-  if (choice.kind !== "networks" && asked.length > 0)
-    throw new Failure(`network ${quote(choice.kind)}`, { cause: `${quote(asked[0])} cannot be had there` });
+    throw new Failure(`--hostname: ${quote(hostname)}`, { cause: "not 1 to 64 letters, digits, and _ . -" });
+  const asked = { ip, mac: mac === undefined ? [] : [mac], subnet, publish };
+  const [flag] = Object.entries(asked).flatMap(([name, values]) => values.map((value) => `--${name}=${value}`));
+  if (choice.kind !== "networks" && flag !== undefined)
+    throw new Failure(`--net: ${quote((net ?? [])[0])}`, { cause: `${flag} cannot be had there` });
 }
 
 /** What is to be done to attach a container to a network, the first or a further one. Throws Failure. */

@@ -15,14 +15,14 @@ export function parseChoice(values: readonly string[] = [DEFAULT_NETWORK]): Netw
     const container = /^container:([A-Za-z0-9_+.-]+)$/.exec(value)?.[1];
     const alone = value === "none" || value === "host" || container !== undefined;
     if (!alone && !/^[A-Za-z0-9][\w.-]*$/.test(value))
-      throw new Failure(`network ${quote(value)}`, {
+      throw new Failure(`--net: ${quote(value)}`, {
         cause: "neither none, host, container:ID, nor a name of letters, digits, and _ . -",
       });
     if (!alone) continue;
-    if (values.length > 1) throw new Failure(`network ${quote(value)}`, { cause: "goes with no other network" });
+    if (values.length > 1) throw new Failure(`--net: ${quote(value)}`, { cause: "goes with no other network" });
     if (container !== undefined) return { kind: "container", id: container };
     return { kind: value as "none" | "host" };
   }
-  if (new Set(values).size < values.length) throw new Failure("networks", { cause: "a name is there twice" });
+  if (new Set(values).size < values.length) throw new Failure("--net", { cause: "a name is there twice" });
   return { kind: "networks", names: values };
 }

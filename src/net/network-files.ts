@@ -18,8 +18,24 @@ export interface NetworkFacts {
   readonly addresses: readonly string[];
   /** The servers that are to be asked for names; none: the host's. */
   readonly nameservers: readonly string[];
+  /** Further hosts that shall have a name. */
+  readonly hosts: readonly Host[];
   /** Whether the container has the host's own network. */
   readonly isHost: boolean;
+}
+
+/** A line of /etc/hosts; hosts(5). */
+export interface Host {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** What `--add-host` asks for: "NAME:ADDRESS", where an IPv6 address may stand in brackets. Throws Failure. */
+export function parseHost(text: string): Host {
+  const [, name, bracketed, address = bracketed] = /^([\w.-]+):(?:\[(.*)\]|(.*))$/.exec(text) ?? [];
+  if (name === undefined || parseAddress(address) === undefined)
+    throw new Failure(`--add-host: ${quote(text)}`, { cause: "not of the form NAME:ADDRESS" });
+  return { name, address };
 }
 
 const LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -27,11 +43,12 @@ const LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n
 /** The content of the files, by name. */
 export function networkFiles(facts: NetworkFacts): Record<(typeof FILES)[number], string> {
   const { hostname, addresses, isHost } = facts;
+  const further = facts.hosts.map(({ name, address }) => `${address}\t${name}\n`).join("");
   const own = addresses.map((address) => `${address}\t${hostname}\n`).join("");
   return {
     "resolv.conf": resolvConf(facts, hostFile("/etc/resolv.conf"), hostFile(BEHIND_RESOLVED)),
     // The host's names are of use only where its addresses are.
-    hosts: isHost ? hostFile("/etc/hosts") || LOCAL : `${LOCAL}${own || `127.0.0.1\t${hostname}\n`}`,
+    hosts: (isHost ? hostFile("/etc/hosts") || LOCAL : `${LOCAL}${own || `127.0.0.1\t${hostname}\n`}`) + further,
     hostname: `${hostname}\n`,
   };
 }

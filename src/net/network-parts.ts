@@ -44,9 +44,18 @@ export function networkParts(fdnet: string, wishes: NetworkWishes): NetworkParts
 const hook = (path: string, ...args: string[]): Hook => ({ path, args: ["fdnet", ...args] });
 
 /** The wishes as the command line of `fdnet up` has them. */
-function flagsOf({ net, ip, mac, subnet, publish, dns, hostname }: NetworkWishes): string[] {
+function flagsOf({ net, ip, mac, subnet, publish, dns, addHost, hostname }: NetworkWishes): string[] {
   const single = (value: string | undefined) => (value === undefined ? [] : [value]);
-  const flags = { net: net ?? [], ip, mac: single(mac), subnet, publish, dns, hostname: single(hostname) };
+  const flags = {
+    net: net ?? [],
+    ip,
+    mac: single(mac),
+    subnet,
+    publish,
+    dns,
+    "add-host": addHost,
+    hostname: single(hostname),
+  };
   return Object.entries(flags).flatMap(([name, values]) => values.map((value) => `--${name}=${value}`));
 }
 

@@ -17,13 +17,13 @@ const PROTOCOLS = ["tcp", "udp", "sctp"];
  * container's. An IPv6 address stands in brackets. Throws Failure.
  */
 export function parsePublish(text: string): PortMapping[] {
-  const fail = (cause: string) => new Failure(`published port ${quote(text)}`, { cause });
+  const fail = (cause: string) => new Failure(`--publish: ${quote(text)}`, { cause });
   const [, bracketed, plain, host, container, protocol = "tcp"] =
     /^(?:(?:\[([^\]]*)\]|([\d.]+)):)?([\d-]+):([\d-]+)(?:\/(\w+))?$/.exec(text) ?? [];
   if (host === undefined) throw fail("not of the form [ADDRESS:]PORT[-PORT]:PORT[-PORT][/PROTOCOL]");
   if (!PROTOCOLS.includes(protocol)) throw fail(`the protocol has to be one of ${PROTOCOLS.join(", ")}`);
   const address = bracketed ?? plain;
-  if (address !== undefined) requireAddress("address of a published port", address);
+  if (address !== undefined) requireAddress("publish", address);
   const [from, to] = [host, container].map((range) => {
     const ports = parseRange(range);
     if (ports === undefined) throw fail(`${quote(range)} is no port and no range of ports`);

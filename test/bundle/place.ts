@@ -34,6 +34,7 @@ export const RUN: RunOptions = {
   volume: [],
   tmpfs: [],
   resources: {},
+  network: undefined,
   capAdd: [],
   capDrop: [],
   readOnly: false,

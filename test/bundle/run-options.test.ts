@@ -84,6 +84,36 @@ placed("capabilities and the filter of system calls", (place) => {
   assert.deepEqual([linux.seccomp, process.noNewPrivileges], [own, true]);
 });
 
+placed("the network that is asked for, by hooks", (place) => {
+  const namespaces = (config: { linux: { namespaces: object[] } }) =>
+    config.linux.namespaces.filter((namespace) => (namespace as { type: string }).type === "network");
+  const none = convert(place);
+  assert.deepEqual([none.hooks, namespaces(none)], [undefined, [{ type: "network" }]]);
+  const flags = ["--net=web", "--subnet=10.0.0.0/24", "-p", "80:80", "--dns", "10.0.0.1", "--add-host=db:10.0.0.9"];
+  const web = convert(place, ...flags, "--hostname=box");
+  const [{ path, args }] = web.hooks.createRuntime;
+  assert.match(path, /^\/.*\/fdnet$/);
+  assert.deepEqual(args.slice(0, 3), ["fdnet", "up", "--net=web"]);
+  assert.deepEqual(args.slice(3).sort(), [
+    "--add-host=db:10.0.0.9",
+    "--dns=10.0.0.1",
+    "--hostname=box",
+    "--publish=80:80",
+    "--subnet=10.0.0.0/24",
+  ]);
+  assert.deepEqual(web.hooks.poststop, [{ path, args: ["fdnet", "down"] }]);
+  assert.deepEqual(namespaces(web), [{ type: "network" }]);
+  const files = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
+  const destinations = (config: { mounts: { destination: string }[] }) =>
+    config.mounts.map(({ destination }) => destination).filter((name) => files.includes(name));
+  assert.deepEqual(destinations(web), files);
+  const host = convert(place, "--net", "host");
+  assert.deepEqual([namespaces(host), Object.keys(host.hooks)], [[], ["createRuntime"]]);
+  const other = convert(place, "--net=container:web", "-v", "/etc/hosts:/etc/hosts");
+  assert.deepEqual(namespaces(other), [{ type: "network", path: "/run/fdnet/containers/web/netns" }]);
+  assert.deepEqual(destinations(other), ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"]);
+});
+
 placed("flags that are wrong are one line, and nothing is left", (place) => {
   const cases: [flag: string, value: string, reason: RegExp][] = [
     ["--env", "NOT_SET_HERE", /^--env: "NOT_SET_HERE": no value is given, and none is here$/],
@@ -97,6 +127,10 @@ placed("flags that are wrong are one line, and nothing is left", (place) => {
     ["--cap-add", "FLY", /^capability "FLY": there is none of that name$/],
     ["--security-opt", "apparmor=x", /^--security-opt: "apparmor=x": neither/],
     ["--security-opt", "seccomp=/none", /^--security-opt: "\/none": .*no such file/],
+    ["--publish", "x:80", /^--publish: "x:80": not of the form/],
+    ["--ip", "10.0.0", /^--ip: "10\.0\.0": not an address$/],
+    ["--net", "a b", /^--net: "a b": neither none/],
+    ["--subnet", "10.0.0.1/8", /^--subnet: "10\.0\.0\.1\/8": there are bits set/],
     ["--user", "nobody", /user "nobody": the image's \/etc\/passwd has none/],
   ];
   place.fdbundle("ls");

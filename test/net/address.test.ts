@@ -28,7 +28,7 @@ test("a subnet has a family, and nothing behind its length", () => {
   assert.equal(familyOfSubnet("10.0.0.8/29"), 4);
   assert.equal(familyOfSubnet("fd00:1::/64"), 6);
   const fails = (text: string, cause: string) =>
-    assert.throws(() => familyOfSubnet(text), { name: "Failure", message: `subnet "${text}": ${cause}` });
+    assert.throws(() => familyOfSubnet(text), { name: "Failure", message: `--subnet: "${text}": ${cause}` });
   fails("10.0.0.0", "not of the form ADDRESS/LENGTH");
   fails("10.0.0.0/33", "not of the form ADDRESS/LENGTH");
   fails("x/24", "not of the form ADDRESS/LENGTH");

@@ -12,14 +12,11 @@ test("networks are chosen by name, or there is another one's or none", () => {
 
 test("what is no choice is an error", () => {
   const cases: [values: string[], message: string][] = [
-    [["a b"], 'network "a b": neither none, host, container:ID, nor a name of letters, digits, and _ . -'],
-    [
-      ["container:"],
-      'network "container:": neither none, host, container:ID, nor a name of letters, digits, and _ . -',
-    ],
-    [["../x"], 'network "../x": neither none, host, container:ID, nor a name of letters, digits, and _ . -'],
-    [["front", "host"], 'network "host": goes with no other network'],
-    [["a", "a"], "networks: a name is there twice"],
+    [["a b"], '--net: "a b": neither none, host, container:ID, nor a name of letters, digits, and _ . -'],
+    [["container:"], '--net: "container:": neither none, host, container:ID, nor a name of letters, digits, and _ . -'],
+    [["../x"], '--net: "../x": neither none, host, container:ID, nor a name of letters, digits, and _ . -'],
+    [["front", "host"], '--net: "host": goes with no other network'],
+    [["a", "a"], "--net: a name is there twice"],
   ];
   for (const [values, message] of cases) assert.throws(() => parseChoice(values), { name: "Failure", message });
 });

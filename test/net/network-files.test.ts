@@ -12,14 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { networkFiles, resolvConf, writeFiles } from "../../src/net/network-files.js";
+import { networkFiles, parseHost, resolvConf, writeFiles } from "../../src/net/network-files.js";
 
 const LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 test("a container knows itself by its addresses", () => {
-  const facts = { hostname: "box", nameservers: ["10.0.0.1"], isHost: false };
+  const facts = { hostname: "box", nameservers: ["10.0.0.1"], hosts: [parseHost("db:[fd00::5]")], isHost: false };
   const files = networkFiles({ ...facts, addresses: ["10.0.0.23", "fd00::23"] });
-  assert.equal(files.hosts, `${LOCAL}10.0.0.23\tbox\nfd00::23\tbox\n`);
+  assert.equal(files.hosts, `${LOCAL}10.0.0.23\tbox\nfd00::23\tbox\nfd00::5\tdb\n`);
   assert.equal(files.hostname, "box\n");
   assert.match(files["resolv.conf"], /^nameserver 10\.0\.0\.1\n$/m);
 });

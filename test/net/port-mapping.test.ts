@@ -25,6 +25,6 @@ test("what asks for no port is an error that says why", () => {
     ["80-82:80-81", "3 ports of the host for 2 of the container"],
   ];
   for (const [text, cause] of cases)
-    assert.throws(() => parsePublish(text), { name: "Failure", message: `published port "${text}": ${cause}` });
-  assert.throws(() => parsePublish("1.2.3:80:80"), /address of a published port "1\.2\.3": not an address/);
+    assert.throws(() => parsePublish(text), { name: "Failure", message: `--publish: "${text}": ${cause}` });
+  assert.throws(() => parsePublish("1.2.3:80:80"), /--publish: "1\.2\.3": not an address/);
 });

@@ -114,7 +114,7 @@ class Networks {
   /** Makes a bundle, "bundle" or beside it, whose container sleeps or runs a script in its network. */
   bundle(wishes: Partial<NetworkWishes>, script = "sleep 1000", change: (config: FullConfig) => void = () => {}): void {
     const { s } = this;
-    const nothing = { ip: [], subnet: [], publish: [], dns: [] };
+    const nothing = { ip: [], subnet: [], publish: [], dns: [], addHost: [] };
     const parts = networkParts(FDNET, { ...nothing, ...wishes });
     if (!existsSync(join(s.bundle, "net")) && parts.mounts.length > 0) prepareFiles(s.bundle);
     s.write((config) => {

@@ -5,10 +5,12 @@ import { ALL_CAPABILITIES, type RunOptions } from "../../bundle/run-options.js";
 import type { Mount } from "../../generated/config.js";
 import { Failure } from "../../linux/failure.js";
 import { quote } from "../../linux/file.js";
+import { checkWishes, type NetworkWishes } from "../../net/connect.js";
+import { withNetworkFlags } from "../network-flags.js";
 import { parseSize } from "../size.js";
 
 /** The flags of `docker run` that a bundle can have, as commander reads them. */
-export interface RunFlags {
+export interface RunFlags extends Omit<NetworkWishes, "hostname"> {
   env: string[];
   workdir?: string;
   user?: string;
@@ -32,7 +34,7 @@ const PERIOD = 100_000;
 
 /** Defines the flags, and a command with arguments that comes after what the bundle is made of. */
 export function withRunFlags(command: Command): Command {
-  return command
+  return withNetworkFlags(command)
     .argument("[command...]", "what to run in place of the image's arguments; its own options behind --")
     .option("-e, --env <name=value>", "a variable; without a value, with the one here", collect(toVariable), [])
     .option("-w, --workdir <directory>", "the working directory")
@@ -69,8 +71,18 @@ export function runOptions(flags: RunFlags, command: readonly string[]): RunOpti
     },
     readOnly: flags.readOnly ?? false,
     tty: flags.tty ?? false,
+    network: network(flags),
     ...security(flags.securityOpt),
   };
+}
+
+/** What network is wished for, if any flag tells of one. Throws Failure. */
+function network({ net, ip, mac, subnet, publish, dns, addHost, hostname }: RunFlags): RunOptions["network"] {
+  const wishes: NetworkWishes = { net, ip, mac, subnet, publish, dns, addHost };
+  if ([net, mac, ...ip, ...subnet, ...publish, ...dns, ...addHost].every((wish) => wish === undefined))
+    return undefined;
+  checkWishes({ ...wishes, hostname });
+  return wishes;
 }
 
 function security(options: readonly string[]): Pick<RunOptions, "seccomp" | "noNewPrivileges"> {
