@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { defineCheck } from "./check.js";
 import { defineCheckpoint } from "./checkpoint.js";
 import { defineCreate } from "./create.js";
 import { defineDelete } from "./delete.js";
@@ -20,6 +21,7 @@ import { defineUpdate } from "./update.js";
 
 /** The commands: what defines each of them in commander's program, in the order of the help. */
 export const COMMANDS: readonly ((program: Command) => void)[] = [
+  defineCheck,
   defineCheckpoint,
   defineCreate,
   defineDelete,

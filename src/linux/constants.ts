@@ -42,6 +42,7 @@ const TABLE = {
   S_IFBLK: 0x6000,
   S_IFIFO: 0x1000,
   S_IFSOCK: 0xc000,
+  S_ISUID: 0x800,
   // statx(2)
   STATX_TYPE: 1,
   STATX_MODE: 2,

@@ -25,6 +25,7 @@ function flagsByCommand(): Record<string, string[]> {
 /** What callers pass: runc's flags for the commands that there are, and crun's --config. */
 const EXPECTED: Record<string, string> = {
   "": "--debug --log --log-level --log-format --root --rootless --systemd-cgroup --cgroup-manager",
+  check: "",
   checkpoint:
     "--image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --ext-unix-sk " +
     "--shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns " +

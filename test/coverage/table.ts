@@ -58,6 +58,9 @@ export const COVERAGE: Readonly<Record<string, Readonly<Record<string, readonly 
     "without cgroups, where the host is told to go without": ["option --cgroup-manager"],
     "a container runs with a limit of one process, and one more is refused": ["linux.resources.pids.limit"],
   },
+  "system/check.test.ts": {
+    "check tells how it stands with each thing, as text and as JSON": ["command check", "option check --json"],
+  },
   "system/checkpoint.test.ts": {
     "a container that counts is saved, and goes on counting where it was": [
       "command (checkpoint|restore)",
