@@ -1,12 +1,11 @@
 import { Cgroup } from "../cgroup/cgroup.js";
-import { parseConfig } from "../config/load.js";
 import { converse, type Notice } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
 import { cleanPath } from "../init/target.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, isDirectory, quote, readFile, stat } from "../linux/file.js";
+import { close, type Fd, isDirectory, quote, stat } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
 import { attempt } from "../linux/syscall.js";
 import {
@@ -23,7 +22,7 @@ import { dumpedNamespaces } from "./external-namespaces.js";
 import { externalNames, externalStreams, saveStreams } from "./external-streams.js";
 import type { GlobalOptions } from "./options.js";
 import type { Saved } from "./saved.js";
-import { CONFIG, StateDirectory } from "./state-directory.js";
+import { StateDirectory } from "./state-directory.js";
 import { statusOf } from "./status.js";
 
 /** What `checkpoint` takes. */
@@ -54,8 +53,7 @@ export function checkpoint({ root, warn }: GlobalOptions, id: string, options: C
   const status = statusOf(saved);
   if (saved === undefined || !ALIVE.includes(status))
     throw new Failure(what, { cause: `container not running (its status is ${status})` });
-  const file = `${directory.path}/${CONFIG}`;
-  const config = parseConfig(file, readFile(file));
+  const config = directory.readConfig();
   checkParent(options);
   if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
   const directories = checkDirectories(options, "dump.log", true);

@@ -1,5 +1,4 @@
 import { attachToUnit } from "../cgroup/systemd/transient-unit.js";
-import { parseChecked } from "../config/load.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { compileExec, waitsPrepared } from "../init/compile-exec.js";
@@ -11,7 +10,7 @@ import { launch } from "../launch/launch.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, open, quote, readFile, using } from "../linux/file.js";
+import { close, type Fd, open, quote, using } from "../linux/file.js";
 import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
 import { copySize } from "../linux/terminal.js";
@@ -30,7 +29,7 @@ import type { Saved } from "./saved.js";
 import { passListener, seccompAgent } from "./seccomp-agent.js";
 import { giveStandardStreams } from "./standard-streams.js";
 import { specState } from "./state.js";
-import { CONFIG, StateDirectory } from "./state-directory.js";
+import { StateDirectory } from "./state-directory.js";
 import { type Status, statusOf } from "./status.js";
 import { cgroupsBesideInit, subCgroups } from "./sub-cgroups.js";
 
@@ -64,7 +63,7 @@ export function exec(options: ExecOptions): number {
   const directory = StateDirectory.open(options.root, options.id);
   const saved = directory.read();
   refuseUnlessAlive(options.id, saved, options.ignorePaused);
-  const config = parseChecked(readFile(CONFIG, directory.fd));
+  const config = directory.readConfig();
   directory.close();
   const process = execProcess(config, options.process);
   requireConsole(process, options);

@@ -1,11 +1,9 @@
-import { parseConfig } from "../config/load.js";
-import type { Config } from "../generated/config.js";
 import { compileConfinedHook } from "../init/compile.js";
 import { Init } from "../launch/init.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { type Fd, quote, readFile, unlink, using } from "../linux/file.js";
+import { type Fd, quote, unlink, using } from "../linux/file.js";
 import { waitReadable } from "../linux/process.js";
 import { connectIn } from "../linux/socket.js";
 import { SyscallError } from "../linux/syscall.js";
@@ -18,7 +16,7 @@ import { withProcess } from "./recorded-process.js";
 import type { Saved } from "./saved.js";
 import { passListener, seccompAgent } from "./seccomp-agent.js";
 import { specState } from "./state.js";
-import { CONFIG, START_SOCKET, StateDirectory } from "./state-directory.js";
+import { START_SOCKET, StateDirectory } from "./state-directory.js";
 import { type Status, statusOf } from "./status.js";
 
 /** Starts a created container (runtime.md, "Start"). Throws Failure. */
@@ -82,21 +80,16 @@ export function startCreated(
   }
 }
 
-/** The config as it was when the container was created. */
-function configOf(directory: StateDirectory): Config {
-  return parseConfig(`${directory.path}/${CONFIG}`, readFile(CONFIG, directory.fd));
-}
-
 /** Hands the listener of the filter that init has loaded to who decides on its system calls. */
 function passOn(directory: StateDirectory, saved: Saved, listener: Fd): void {
-  const agent = seccompAgent(configOf(directory));
+  const agent = seccompAgent(directory.readConfig());
   // What has a filter but not yet its program is still being created: so runc says.
   if (agent !== undefined) passListener(agent, listener, saved.pid, specState(saved, "creating"));
 }
 
 /** The startContainer hooks run as the container's own process would, in its namespaces and cgroups. */
 function runStartHooks(directory: StateDirectory, saved: Saved, signals: SignalPipe | undefined): void {
-  const config = configOf(directory);
+  const config = directory.readConfig();
   const agent = seccompAgent(config);
   const cgroups = openCgroups(saved.cgroup);
   try {

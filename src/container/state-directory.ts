@@ -1,3 +1,6 @@
+import { parseChecked } from "../config/load.js";
+import type { Config } from "../generated/config.js";
+import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { EEXIST, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
@@ -26,8 +29,8 @@ import type { Saved } from "./saved.js";
 /** The name of the socket, in a container's directory, that a created init waits at. */
 export const START_SOCKET = "start.sock";
 const STATE = "state.json";
-/** The name of the copy of the config, in a container's directory. */
-export const CONFIG = "config.json";
+/** The name of the copy of the config. */
+const CONFIG = "config.json";
 
 /** The directories of all containers below `--root`, and one container's. */
 export class StateDirectory {
@@ -101,21 +104,44 @@ export class StateDirectory {
   /** Waits until no other command changes the container. Throws Failure where it is gone by then. flock(2) */
   lock(): this {
     sys("flock", this.fd, C.LOCK_EX);
-    if (stat(".", this.fd)?.inode !== stat(this.path)?.inode) throw new NoContainer(this.id);
+    this.#requirePresent();
     return this;
+  }
+
+  /** Another command may have removed it, and a further one made one of the same id. */
+  #requirePresent(): void {
+    if (stat(".", this.fd)?.inode !== stat(this.path)?.inode) throw new NoContainer(this.id);
   }
 
   unlock(): void {
     sys("flock", this.fd, C.LOCK_UN);
   }
 
-  /** What was saved last; undefined where the container's creation was cut short before that. */
+  /** What was saved last; undefined where there is nothing yet. Throws Failure, also where the container is gone. */
   read(): Saved | undefined {
+    return this.#read<Saved>(STATE, JSON.parse);
+  }
+
+  /**
+   * The config as it was when the container was created. It was checked then, and is believed: nobody writes to the
+   * directory but who may do what a config asks for anyway. Throws Failure, also where the container is gone.
+   */
+  readConfig(): Config {
+    const config = this.#read(CONFIG, parseChecked);
+    if (config === undefined) throw new Failure(quote(`${this.path}/${CONFIG}`), { cause: "there is no such file" });
+    return config;
+  }
+
+  #read<T extends { readonly ociVersion: string }>(name: string, parse: (text: string) => T): T | undefined {
     try {
-      return JSON.parse(readFile(STATE, this.fd));
-    } catch (error) {
-      if (error instanceof SyscallError && error.errno === ENOENT) return undefined;
-      throw new Failure(`read the state of container ${quote(this.id)} from "${this.path}/${STATE}"`, { cause: error });
+      const read: T | null = parse(readFile(name, this.fd));
+      if (read?.ociVersion === undefined) throw new Failure("it is not what was written there");
+      return read;
+    } catch (cause) {
+      if (!(cause instanceof SyscallError) || cause.errno !== ENOENT)
+        throw new Failure(`read ${quote(`${this.path}/${name}`)}`, { cause });
+      this.#requirePresent();
+      return undefined;
     }
   }
 
@@ -139,7 +165,9 @@ export class StateDirectory {
     }
   }
 
+  /** Removes the directory; the state goes last, so that a container that goes is not taken for one that comes. */
   remove(): void {
+    for (const name of [START_SOCKET, CONFIG]) attempt("unlinkat", this.fd, cstring(name), 0);
     removeTree(this.path);
   }
 

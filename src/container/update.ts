@@ -24,26 +24,32 @@ export interface Shares {
  */
 export function update({ root }: GlobalOptions, id: string, resources: Resources, shares?: Shares): void {
   const directory = StateDirectory.open(root, id);
-  const saved = directory.read();
-  const status = statusOf(saved);
-  if (saved === undefined || status === "creating" || status === "stopped")
-    throw new Failure(`cannot update container ${quote(id)}`, {
-      cause: `container not running (its status is ${status})`,
-    });
+  const saved = readAlive(directory);
   if (shares !== undefined) share(directory, saved, shares);
   const { memory } = resources;
   const checked = memory && { checkBeforeUpdate: saved.checkMemory, ...memory };
   new Cgroup(saved.cgroup, saved.unit).set({ ...resources, ...(checked && { memory: checked }) });
 }
 
+function readAlive(directory: StateDirectory): Saved {
+  const saved = directory.read();
+  const status = statusOf(saved);
+  if (saved === undefined || status === "creating" || status === "stopped")
+    throw new Failure(`cannot update container ${quote(directory.id)}`, {
+      cause: `container not running (its status is ${status})`,
+    });
+  return saved;
+}
+
 /** Changes the shares of a container's class of service; where it has none yet, makes one for it. Throws Failure. */
-function share(directory: StateDirectory, saved: Saved, { schemata, nameOf }: Shares): void {
-  const group = saved.resctrl ?? planResctrlGroup(resctrlRoot(), saved.id, {});
+function share(directory: StateDirectory, known: Saved, { schemata, nameOf }: Shares): void {
+  // Another update may just be making one.
+  const saved = known.resctrl === undefined ? readAlive(directory.lock()) : known;
   if (saved.resctrl !== undefined) {
-    writeSchemata(group.root, group.directory, schemata, nameOf);
+    writeSchemata(saved.resctrl.root, saved.resctrl.directory, schemata, nameOf);
     return;
   }
-  directory.lock();
+  const group = planResctrlGroup(resctrlRoot(), saved.id, {});
   const undo = makeResctrlGroup(group, {});
   try {
     writeSchemata(group.root, group.directory, schemata, nameOf);

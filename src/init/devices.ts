@@ -1,8 +1,8 @@
 import type { Config } from "../generated/config.js";
 import { DEFAULT_DEVICES } from "../linux/default-devices.js";
 import { quote } from "../linux/file.js";
-import type { Label } from "../machine/program.js";
-import { AT_FDCWD, type Builder, flags, slot, text } from "./builder.js";
+import type { Label, Value } from "../machine/program.js";
+import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
 import { attach, cleanPath, components, inRoot, makeDirectories } from "./target.js";
 
@@ -61,7 +61,7 @@ export function compileDevices(b: Builder, config: Config, { userNamespace }: Fa
   const without = DEFAULTS.map(({ path }) => path).filter((path) => own.has(path) || mounted.has(path));
   b.part(makeDefaults, { without, userNamespace, fresh });
   for (const device of configured) {
-    b.about(`make device ${quote(device.path)}`, device.from);
+    aboutDevice(b, device);
     // A device number's file cannot be made in a user namespace: there the host's own file is bound.
     if (userNamespace && device.type !== "p") bindDevice(b, device);
     else makeDevice(b, device, false);
@@ -78,11 +78,14 @@ function makeDefaults(
   makeDirectories(b, ["dev"], "dev");
   for (const device of DEFAULTS) {
     if (without.includes(device.path)) continue;
-    b.about(`make device ${quote(device.path)}`);
+    aboutDevice(b, device);
     if (userNamespace) bindDevice(b, device);
     else makeDevice(b, device, fresh);
   }
 }
+
+const aboutDevice = (b: Builder, { path, from }: DeviceFile): void =>
+  b.about(`make device ${quote(path)}`, from, { ENODEV: "the host's file of that path is another device or none" });
 
 function makeLinks(b: Builder): void {
   for (const [name, to] of LINKS) {
@@ -117,7 +120,8 @@ function makeDevice(b: Builder, device: DeviceFile, nothing: boolean): void {
   if (!owned) b.call("fchownat", [slot(directory), text(name), uid, gid, NO_FOLLOW], nothing ? {} : { then: made });
   if (!nothing) {
     b.bind(exists);
-    requireDevice(b, { ...device, type }, directory, name, made);
+    requireDevice(b, device, [slot(directory), text(name), NO_FOLLOW], made);
+    b.fail("EEXIST");
   }
   b.bind(made);
   if (directory !== "dev") b.done(directory);
@@ -125,16 +129,18 @@ function makeDevice(b: Builder, device: DeviceFile, nothing: boolean): void {
 
 const NO_FOLLOW = flags("AT_SYMLINK_NOFOLLOW");
 
-/** What is there already must be the same device: anything else would be used in its place. */
-function requireDevice(b: Builder, { type, major, minor }: DeviceFile, directory: string, name: string, good: Label) {
+/**
+ * Goes on at `good` if a file is the device: what is there already, or what is bound, must be no other, which would be
+ * used in its place. `file` are the directory, name and flags that statx(2) takes.
+ */
+function requireDevice(b: Builder, { type, major, minor }: DeviceFile, file: readonly Value[], good: Label): void {
   const status = b.buffer("status", 256);
   const other = b.label();
-  b.call("statx", [slot(directory), text(name), NO_FOLLOW, flags("STATX_TYPE", "STATX_MODE"), status]);
-  b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, FORMATS[type], { differs: other });
+  b.call("statx", [...file, flags("STATX_TYPE", "STATX_MODE"), status]);
+  b.test({ memory: "status", offset: 28, size: 2, mask: 0xf000 }, FORMATS[TYPES[type]], { differs: other });
   b.test({ memory: "status", offset: 128, size: 4 }, major, { differs: other });
   b.test({ memory: "status", offset: 132, size: 4 }, minor, { equal: good });
   b.bind(other);
-  b.fail("EEXIST");
 }
 
 /** The file types' bits in a mode, inode(7). */
@@ -146,6 +152,10 @@ function bindDevice(b: Builder, device: DeviceFile): void {
   b.call("openat2", inRoot(device.path, "O_PATH|O_NOFOLLOW"), { into: "target" });
   const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
   b.call("open_tree", [AT_FDCWD, text(device.path), how], { into: "mount" });
+  const good = b.label();
+  requireDevice(b, device, [slot("mount"), NO_PATH, EMPTY_PATH], good);
+  b.fail("ENODEV");
+  b.bind(good);
   attach(b, "mount", "target");
   b.done("target");
   b.done("mount");

@@ -3,8 +3,9 @@ import { fromCstring, viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { ECONNRESET, ENOSYS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd } from "../linux/file.js";
-import { takeDescriptor } from "../linux/process.js";
+import { close, type Fd, using } from "../linux/file.js";
+import { takeDescriptor, waitReadable } from "../linux/process.js";
+import { SIGKILL } from "../linux/signals.js";
 import { type Received, receive } from "../linux/socket.js";
 import { attempt, attemptAgain, SyscallError } from "../linux/syscall.js";
 import { type Hint, REPORT_SIZE } from "../machine/program.js";
@@ -16,6 +17,9 @@ export interface ToldStep {
   readonly hint?: Hint;
   readonly call?: string;
 }
+
+/** How long a killed process may take to end, in milliseconds. */
+const PATIENCE = 2000;
 
 /** A started init, or a process that is added to a container: its process, and the conversation with its program. */
 export class Init {
@@ -51,11 +55,16 @@ export class Init {
     attemptAgain("sendto", this.socket, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
   }
 
-  /** Ends init, if it has not ended, and takes its status. */
+  /**
+   * Ends init, if it has not ended, and takes its status. What was stopped meanwhile, in a paused container's cgroup of
+   * v1, ends when it goes on.
+   */
   kill(): void {
     if (this.pid > 0 && !this.reaped) {
-      attempt("kill", this.pid, 9);
-      attempt("wait4", this.pid, 0, C.__WALL, 0);
+      const process = attempt("pidfd_open", this.pid, 0);
+      attempt("kill", this.pid, SIGKILL);
+      const ended = process < 0 || using(process, () => waitReadable(process, PATIENCE));
+      if (ended) attempt("wait4", this.pid, 0, C.__WALL, 0);
     }
     this.hangUp();
   }

@@ -1,7 +1,13 @@
 import { ffi } from "../ffi/driver.js";
 
-/** Text as a NUL-terminated C string. Throws TypeError on a NUL inside. */
-export function cstring(text: string): Uint8Array {
+/** A path or name: as bytes where it need not be UTF-8. */
+export type Path = string | Uint8Array;
+
+const NUL = new Uint8Array(1);
+
+/** Text, or bytes as they are, as a NUL-terminated C string. Throws TypeError on a NUL inside of text. */
+export function cstring(text: Path): Uint8Array {
+  if (typeof text !== "string") return concat([text, NUL]);
   if (text.includes("\0")) throw new TypeError(`${JSON.stringify(text)} contains a NUL character`);
   return ffi.encode(`${text}\0`);
 }

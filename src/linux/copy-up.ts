@@ -1,5 +1,4 @@
-import { ffi } from "../ffi/driver.js";
-import { cstring, viewOf, words } from "./bytes.js";
+import { cstring, fromCstring, type Path, viewOf, words } from "./bytes.js";
 import { C } from "./constants.js";
 import { ENODATA, EOPNOTSUPP } from "./errno.js";
 import {
@@ -9,8 +8,8 @@ import {
   mkdir,
   openat,
   read,
-  readDirectory,
-  readlink,
+  readDirectoryBytes,
+  readlinkBytes,
   type Stat,
   using,
   writeAll,
@@ -31,16 +30,16 @@ export function copyUp(source: Fd, target: Fd): void {
 }
 
 function copyEntries(from: Fd, to: Fd): void {
-  for (const { name } of readDirectory(from)) {
+  for (const { name } of readDirectoryBytes(from)) {
     const status = lstat(name, from);
     if (status !== undefined) copyEntry(name, status, from, to);
   }
 }
 
-function copyEntry(name: string, status: Stat, from: Fd, to: Fd): void {
+function copyEntry(name: Uint8Array, status: Stat, from: Fd, to: Fd): void {
   const type = status.mode & C.S_IFMT;
   if (type === C.S_IFLNK) {
-    sys("symlinkat", cstring(readlink(name, from)), to, cstring(name));
+    sys("symlinkat", cstring(readlinkBytes(name, from)), to, cstring(name));
     finishUnopened(name, status, from, to);
   } else if (type === C.S_IFDIR) {
     mkdir(name, 0o700, to);
@@ -81,14 +80,14 @@ function finish(target: Fd, source: Fd, { uid, gid, mode }: Stat): void {
 }
 
 /** The same for what is not opened: links, devices and pipes. */
-function finishUnopened(name: string, { uid, gid }: Stat, from: Fd, to: Fd): void {
+function finishUnopened(name: Uint8Array, { uid, gid }: Stat, from: Fd, to: Fd): void {
   sys("fchownat", to, cstring(name), uid, gid, C.AT_SYMLINK_NOFOLLOW);
   const times = timesOf(from, name, C.AT_SYMLINK_NOFOLLOW);
   sys("utimensat", to, cstring(name), times, C.AT_SYMLINK_NOFOLLOW);
 }
 
 /** When a file was read and changed last, as utimensat(2) takes it. */
-function timesOf(directory: Fd, name: string, flags: number): Uint8Array {
+function timesOf(directory: Fd, name: Path, flags: number): Uint8Array {
   const status = new Uint8Array(256);
   sys("statx", directory, cstring(name), flags, C.STATX_BASIC_STATS, status);
   const view = viewOf(status);
@@ -101,12 +100,14 @@ function copyAttributes(source: Fd, target: Fd): void {
   const length = attempt("flistxattr", source, names, names.length);
   if (length === -EOPNOTSUPP) return;
   must("flistxattr", "list extended attributes", length);
-  for (const name of ffi.decode(names.subarray(0, length)).split("\0").slice(0, -1)) {
+  for (let rest = names.subarray(0, length); rest.length > 0; ) {
+    const name = rest.subarray(0, rest.indexOf(0) + 1);
+    rest = rest.subarray(name.length);
     const value = new Uint8Array(65536);
-    const size = attempt("fgetxattr", source, cstring(name), value, value.length);
+    const size = attempt("fgetxattr", source, name, value, value.length);
     if (size === -ENODATA) continue;
-    must("fgetxattr", `read extended attribute ${name}`, size);
-    const result = attempt("fsetxattr", target, cstring(name), value, size, 0);
-    if (result !== -EOPNOTSUPP) must("fsetxattr", `set extended attribute ${name}`, result);
+    must("fgetxattr", ["read extended attribute", fromCstring(name)], size);
+    const result = attempt("fsetxattr", target, name, value, size, 0);
+    if (result !== -EOPNOTSUPP) must("fsetxattr", ["set extended attribute", fromCstring(name)], result);
   }
 }

@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import { concat, cstring, fromCstring, viewOf, words } from "./bytes.js";
+import { concat, cstring, fromCstring, type Path, viewOf, words } from "./bytes.js";
 import { C } from "./constants.js";
 import { EEXIST, ENOENT } from "./errno.js";
 import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
@@ -8,7 +8,7 @@ import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
 export type Fd = number;
 
 /** Opens a file relative to a directory's descriptor, always close-on-exec. Throws SyscallError. openat(2) */
-export function openat(dir: Fd, path: string, flags: number, mode = 0): Fd {
+export function openat(dir: Fd, path: Path, flags: number, mode = 0): Fd {
   return must("openat", ["open", path], attemptAgain("openat", dir, cstring(path), flags | C.O_CLOEXEC, mode));
 }
 
@@ -95,7 +95,7 @@ export function rename(from: string, to: string, dir: Fd = C.AT_FDCWD): void {
 }
 
 /** Makes a directory. Throws SyscallError, EEXIST among them. */
-export function mkdir(path: string, mode: number, dir: Fd = C.AT_FDCWD): void {
+export function mkdir(path: Path, mode: number, dir: Fd = C.AT_FDCWD): void {
   must("mkdirat", ["mkdir", path], attempt("mkdirat", dir, cstring(path), mode));
 }
 
@@ -132,10 +132,13 @@ export function removeTree(path: string, dir: Fd = C.AT_FDCWD): void {
 }
 
 /** What readlink(2) says. Throws SyscallError. */
-export function readlink(path: string, dir: Fd = C.AT_FDCWD): string {
+export const readlink = (path: string, dir?: Fd): string => ffi.decode(readlinkBytes(path, dir));
+
+/** The same as bytes. */
+export function readlinkBytes(path: Path, dir: Fd = C.AT_FDCWD): Uint8Array {
   const bytes = new Uint8Array(4096);
   const size = attempt("readlinkat", dir, cstring(path), bytes, bytes.length);
-  return ffi.decode(bytes.subarray(0, must("readlinkat", ["readlink", path], size)));
+  return bytes.subarray(0, must("readlinkat", ["readlink", path], size));
 }
 
 /** A file's status, of statx(2): ids, sizes in bytes, `device` the numbers of a device file. */
@@ -153,7 +156,7 @@ export interface Stat {
 }
 
 /** A file's status, or undefined where there is none of this path. Other failures throw SyscallError. */
-export function stat(path: string, dir: Fd = C.AT_FDCWD, flags = 0): Stat | undefined {
+export function stat(path: Path, dir: Fd = C.AT_FDCWD, flags = 0): Stat | undefined {
   const bytes = new Uint8Array(256);
   const result = attempt("statx", dir, cstring(path), flags, C.STATX_BASIC_STATS, bytes);
   if (result === -ENOENT) return undefined;
@@ -173,7 +176,7 @@ export function stat(path: string, dir: Fd = C.AT_FDCWD, flags = 0): Stat | unde
 }
 
 /** The status of what a symbolic link is, not of what it names. */
-export const lstat = (path: string, dir?: Fd): Stat | undefined => stat(path, dir, C.AT_SYMLINK_NOFOLLOW);
+export const lstat = (path: Path, dir?: Fd): Stat | undefined => stat(path, dir, C.AT_SYMLINK_NOFOLLOW);
 
 /** The status of an open file. */
 export const fstat = (fd: Fd): Stat => stat("", fd, C.AT_EMPTY_PATH) as Stat;
@@ -186,14 +189,20 @@ export const exists = (path: string, dir?: Fd): boolean => stat(path, dir) !== u
 export const DT_DIR = 4;
 
 /** An entry of a directory: its name and `d_type`. */
-export interface Entry {
-  name: string;
+export interface Entry<Name extends Path = string> {
+  name: Name;
   type: number;
 }
 
 /** The entries of an open directory without "." and "..", in the file system's order. Throws SyscallError. */
-export function readDirectory(fd: Fd): Entry[] {
-  const entries: Entry[] = [];
+export const readDirectory = (fd: Fd): Entry[] => entriesOf(fd, fromCstring);
+
+/** The same with the names' bytes, which need not be UTF-8. */
+export const readDirectoryBytes = (fd: Fd): Entry<Uint8Array>[] =>
+  entriesOf(fd, (bytes) => bytes.slice(0, bytes.indexOf(0)));
+
+function entriesOf<Name extends Path>(fd: Fd, read: (bytes: Uint8Array) => Name): Entry<Name>[] {
+  const entries: Entry<Name>[] = [];
   const bytes = new Uint8Array(32768);
   const view = viewOf(bytes);
   for (;;) {
@@ -201,12 +210,18 @@ export function readDirectory(fd: Fd): Entry[] {
     if (count === 0) return entries;
     for (let at = 0; at < count; ) {
       const length = view.getUint16(at + 16, true);
-      const name = fromCstring(bytes.subarray(at + 19, at + length));
-      if (name !== "." && name !== "..") entries.push({ name, type: view.getUint8(at + 18) });
+      const name = bytes.subarray(at + 19, at + length);
+      if (!isSelfOrParent(name)) entries.push({ name: read(name), type: view.getUint8(at + 18) });
       at += length;
     }
   }
 }
+
+const DOT = 46;
+
+/** Whether bytes that end with a NUL are "." or "..". */
+const isSelfOrParent = (name: Uint8Array): boolean =>
+  name[0] === DOT && (name[1] === 0 || (name[1] === DOT && name[2] === 0));
 
 /** The names in a directory, or none where it does not exist. Throws SyscallError. */
 export function listDirectory(path: string, dir: Fd = C.AT_FDCWD): string[] {

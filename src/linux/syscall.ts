@@ -1,5 +1,6 @@
 import { ffi } from "../ffi/driver.js";
 import type { Arg } from "../ffi/ffi.js";
+import type { Path } from "./bytes.js";
 import { EINTR, errnoName, errnoText } from "./errno.js";
 import { SYSCALLS, type SyscallName } from "./syscalls.js";
 
@@ -36,18 +37,17 @@ export function attemptAgain(name: SyscallName, a?: Arg, b?: Arg, c?: Arg, d?: A
 }
 
 /** What was attempted: a sentence, or a verb and the path that it was done to. */
-export type Action = string | readonly [verb: string, path: string];
+export type Action = string | readonly [verb: string, path: Path];
 
 /** Passes a raw result on, or throws SyscallError where it is a negated errno. */
 export function must(name: SyscallName, action: Action, result: number): number {
   if (result < 0 && result > -4096)
-    throw new SyscallError(
-      name,
-      -result,
-      typeof action === "string" ? action : `${action[0]} ${JSON.stringify(action[1])}`,
-    );
+    throw new SyscallError(name, -result, typeof action === "string" ? action : sentenceOf(action));
   return result;
 }
+
+const sentenceOf = ([verb, path]: Exclude<Action, string>): string =>
+  `${verb} ${JSON.stringify(typeof path === "string" ? path : ffi.decode(path))}`;
 
 /** What `run` returns, or `otherwise` where a system call in it fails with one of these errors. */
 export function expecting<T>(errnos: readonly number[], otherwise: T, run: () => T): T {

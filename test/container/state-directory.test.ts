@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -80,15 +80,28 @@ test("ids are of few characters, and lead nowhere", (t) => {
     assert.throws(() => StateDirectory.create(root, id), { message: /^container id ".*": not of the form / }, id);
 });
 
-test("a state that cannot be read is told by its file", (t) => {
+test("what was saved and cannot be read is told by its file", (t) => {
+  const directory = StateDirectory.create(place(t), "c");
+  for (const damaged of ["", "{", "{}", "null", "7", "[]"]) {
+    for (const name of ["state.json", "config.json"]) writeFileSync(join(directory.path, name), damaged);
+    for (const [name, read] of [
+      ["state.json", () => directory.read()],
+      ["config.json", () => directory.readConfig()],
+    ] as const)
+      assert.throws(read, { name: "Failure", message: new RegExp(`^read ".*/c/${name}": [^\n]+$`) }, damaged);
+  }
+  rmSync(join(directory.path, "config.json"));
+  assert.throws(() => directory.readConfig(), { message: /^".*\/c\/config\.json": there is no such file$/ });
+});
+
+test("a container that goes is not taken for one that comes", (t) => {
   const root = place(t);
   const directory = StateDirectory.create(root, "c");
-  writeFileSync(join(directory.path, "state.json"), "{");
-  chmodSync(join(directory.path, "state.json"), 0o600);
-  assert.throws(() => directory.read(), {
-    name: "Failure",
-    message: /^read the state of container "c" from ".*\/c\/state\.json": /,
-  });
+  directory.save(SAVED);
+  const other = StateDirectory.open(root, "c");
+  directory.remove();
+  for (const read of [() => other.read(), () => other.readConfig()])
+    assert.throws(read, { message: 'container "c" does not exist' });
 });
 
 test("a status is read from the process", () => {

@@ -114,6 +114,11 @@ fail with EEXIST
 mknodat(%dev, "x", S_IFREG, 0)   [EEXIST: go on]
 openat2(%root, "dev/x", {O_PATH|O_NOFOLLOW|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 open_tree(AT_FDCWD, "/dev/x", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+statx(%mount, "", AT_EMPTY_PATH, STATX_TYPE|STATX_MODE, &%status)
+if 2 bytes of %status at 28 & 0xf000 != 0x2000: +3
+if 4 bytes of %status at 128 != 0x1: +2
+if 4 bytes of %status at 132 == 0x3: +2
+fail with ENODEV
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
 `,
   ],

@@ -78,6 +78,30 @@ system("a device file that is in the image is used where it is the same, and ref
   );
 });
 
+system("a device that is bound in a user namespace is the one that the config names, or refused", (s) => {
+  // Makes the directories that another root may not make.
+  s.sh("true");
+  const device = { type: "c", path: "/dev/zero", major: 1, minor: 5 } as const;
+  const write = (other: Partial<Device>) =>
+    s.write(({ linux, process }) => {
+      linux.namespaces.push({ type: "user" });
+      linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      linux.gidMappings = linux.uidMappings;
+      process.args = ["stat", "-c", "%t:%T", "/dev/zero"];
+      linux.devices = [{ ...device, ...other }];
+    });
+  write({});
+  assert.equal(s.run().succeeds(), "1:5\n");
+  for (const other of [{ minor: 3 }, { major: 2 }, { type: "b" }] as const) {
+    write(other);
+    assert.match(
+      s.run().fails(),
+      /^linux\.devices\[0\]: make device "\/dev\/zero" \(step \d+\): .* \(ENODEV\) \(the host's file of that path is another/,
+    );
+  }
+  assert.deepEqual(s.leftovers(), []);
+});
+
 system("device rules: what the container may not open it cannot, the default devices it can", (s) => {
   const names = ["allowed", "minor", "major", "block"];
   const read = `for f in ${names.join(" ")}; do (: < /dev/$f) 2>&1 && echo $f; done`;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { chownSync, readlinkSync } from "node:fs";
+import { sleep } from "../../src/linux/sleep.js";
 import { added, running } from "./exec-scene.js";
-import { eventually, type FullConfig, type Result, type Scene, system } from "./harness.js";
+import { eventually, FORM, type FullConfig, type Result, type Scene, system } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt", "cgroup", "user"];
@@ -165,6 +166,22 @@ system("a created container takes processes, too; a stopped and a paused one do 
   s.waitFor("stopped");
   assert.match(s.fdrunc(["exec", "c", "true"]).fails(255), /container not running/);
   assert.match(s.fdrunc(["exec", "d", "true"]).fails(255), /does not exist/);
+});
+
+system("exec and delete at the same time: the process is added, or told that there is no such container", async (s) => {
+  for (let round = 0; round < (FORM === "node" ? 2 : 20); round++) {
+    running(s);
+    const { ended } = s.start(["exec", "c", "true"]);
+    sleep(round % 10);
+    s.fdrunc(["delete", "--force", "c"]).succeeds();
+    const { status, stderr } = await ended;
+    // Killed with the container, or too late for it.
+    if (status !== 0 && status !== 137)
+      assert.match(
+        stderr,
+        /^fdrunc: (container "c" does not exist|cannot exec in container "c": container not running .*)$/m,
+      );
+  }
 });
 
 system("--ignore-paused waits until the container is resumed", async (s) => {

@@ -287,6 +287,25 @@ system("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, ti
   assert.equal(existsSync(`${lower}/new`), false);
 });
 
+system("tmpcopyup keeps names, links and attributes that are no UTF-8", (s) => {
+  const lower = Buffer.from(`${s.rootfs}/data/`);
+  mkdirSync(lower);
+  // Two names that a replacement character would make the same.
+  for (const byte of [0xff, 0xfe]) {
+    const name = Buffer.from([0x61, byte]);
+    mkdirSync(Buffer.concat([lower, name]));
+    writeFileSync(Buffer.concat([lower, name, Buffer.from("/"), name]), `${byte}`);
+    symlinkSync(name, Buffer.concat([lower, Buffer.from([0x6c, byte])]));
+  }
+  const out = s.sh(
+    "cd /data; echo * | od -An -tx1; for d in l*; do readlink $d | od -An -tx1; cat $d/*; done",
+    (config) => {
+      config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] });
+    },
+  );
+  assert.equal(out.replace(/\s+/g, " "), " 61 fe 20 61 ff 20 6c fe 20 6c ff 0a 61 fe 0a 254 61 ff 0a 255");
+});
+
 system("a tmpfs without mode keeps the directory's", (s) => {
   mkdirSync(`${s.rootfs}/sticky`);
   chmodSync(`${s.rootfs}/sticky`, 0o1777);

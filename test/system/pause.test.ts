@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { Init } from "../../src/launch/init.js";
 import { sleep } from "../../src/linux/sleep.js";
-import { eventually, type Scene, system } from "./harness.js";
+import { socketPair } from "../../src/linux/socket.js";
+import { cgroupOf, eventually, type Scene, system } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 /** Starts a container that counts in a file. Returns a function that tells how far it is. */
@@ -133,4 +136,15 @@ besideRunc("pause and resume, and what else is asked of a paused container", (pa
   pair.same(["kill", "--all", "c"]);
   pair.same(["delete", "c"]);
   pair.same(["pause", "c"], "does not exist");
+});
+
+system("what has failed in a paused container is not waited for: it ends when the container goes on", async (s) => {
+  counting(s);
+  s.fdrunc(["pause", "c"]).succeeds();
+  const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.on("exit", (_, signal) => resolve(signal)));
+  writeFileSync(`${cgroupOf("freezer")}/cgroup.procs`, String(child.pid));
+  new Init(child.pid as number, "", socketPair()[0], () => ({ says: "" })).kill();
+  s.fdrunc(["resume", "c"]).succeeds();
+  assert.equal(await ended, "SIGKILL");
 });
