@@ -1,4 +1,6 @@
+import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { eventually } from "../system/harness.js";
 import { imageArchive } from "./image.js";
 import type { Daemon, Outcome, Place } from "./place.js";
 import type { Runtime } from "./runtime.js";
@@ -32,13 +34,25 @@ export class Containerd {
   }
 
   /** The command line of ctr. */
-  command(...args: string[]): string[] {
-    return ["ctr", "--namespace", this.place.tag, ...args];
-  }
+  readonly command = (...args: string[]): string[] => ["ctr", "--namespace", this.place.tag, ...args];
 
   /** The options of `ctr run` that choose a runtime. */
-  use(runtime: Runtime): string[] {
-    return ["--runc-binary", runtime.path];
+  readonly use = (runtime: Runtime): string[] => ["--runc-binary", runtime.path];
+
+  /** The status of a container's task: "RUNNING". Undefined without one. */
+  status(id: string): string | undefined {
+    return new RegExp(`^${id} +\\d+ +(\\w+)`, "m").exec(succeeds(this.ctr("tasks", "list")))?.[1];
+  }
+
+  /** The lines of `ctr events` about what happens meanwhile. */
+  async events(happen: () => void): Promise<string> {
+    const { kill, ended } = this.place.start(this.command("events"));
+    // It says nothing when it begins to listen.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    happen();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    kill("SIGINT");
+    return (await ended).stdout;
   }
 
   /** The ids of all containers. */
@@ -49,10 +63,16 @@ export class Containerd {
   }
 
   tidy(): void {
+    eventually(() => assert.deepEqual(this.removeAll(), []));
+  }
+
+  /** Tries to remove the containers. Returns those that are left. */
+  private removeAll(): string[] {
     for (const id of this.containers()) {
       this.ctr("tasks", "delete", "--force", id);
-      succeeds(this.ctr("containers", "delete", id));
+      this.ctr("containers", "delete", id);
     }
+    return this.containers();
   }
 }
 

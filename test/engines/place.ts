@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { cgroupHierarchies } from "../../src/cgroup/hierarchy.js";
 import { CRIU_ENV } from "../system/criu.js";
 
@@ -31,6 +32,13 @@ export interface Running {
   readonly timeout?: number;
 }
 
+/** A command under way. */
+export interface Started {
+  readonly input: Writable;
+  readonly ended: Promise<Outcome>;
+  kill(signal: NodeJS.Signals): void;
+}
+
 /** A process in a place, by its id outside of it. */
 export interface PlaceProcess {
   readonly pid: number;
@@ -42,7 +50,10 @@ const DATA = ["cni", "containerd", "containers", "docker", "kubelet"];
 
 /**
  * Makes the namespaces' contents, says so, and waits until standard input ends, which it does when the test's process
- * has ended, however. As process 1 the shell reaps what is orphaned; all others die with it. $1 is the place's directory.
+ * has ended, however. As process 1 the shell reaps what is orphaned; all others die with it.
+ *
+ * Where cgroup v2 has hugetlb alone, that gets a hierarchy of v1: crun refuses a mixture that is in use, and containerd
+ * gives no metrics where another mounts one meanwhile.
  */
 const FIRST_PROCESS = `set -e
 mount -t tmpfs tmpfs /run
@@ -56,6 +67,21 @@ for name in ${DATA.join(" ")}; do
   mkdir -p /var/lib/$name
   mount -t tmpfs tmpfs /var/lib/$name
 done
+hugetlb=/run/cgroup/hugetlb
+if grep -q '/sys/fs/cgroup/unified cgroup2' /proc/mounts && ! grep -q ' cgroup .*hugetlb' /proc/mounts; then
+  mkdir /run/cgroup
+  mount -t tmpfs tmpfs /run/cgroup
+  mkdir $hugetlb
+  for directory in /sys/fs/cgroup/*/; do
+    name=/run/cgroup/$(basename $directory)
+    mkdir -p $name
+    if test $name != $hugetlb; then mount --bind $directory $name; fi
+  done
+  mount -t cgroup -o hugetlb cgroup $hugetlb
+  umount --lazy --recursive /sys/fs/cgroup
+  mount --move /run/cgroup /sys/fs/cgroup
+  rmdir /run/cgroup
+fi
 ip link set lo up
 echo ready
 cat >/dev/null
@@ -100,17 +126,18 @@ export class Place {
 
   /** Runs a command to its end, at most a minute unless told. */
   run(command: readonly string[], { env, input, timeout = 60_000 }: Running = {}): Outcome {
-    const [program, ...args] = this.inside(command);
+    const limit = ["timeout", "--foreground", "--signal=KILL", String(timeout / 1000)];
+    const [program, ...args] = this.inside([...limit, ...command]);
     const { status, stdout, stderr, error } = spawnSync(program, args, {
-      ...{ encoding: "utf8", input: input ?? "", timeout, killSignal: "SIGKILL", maxBuffer: 1 << 28 },
+      ...{ encoding: "utf8", input: input ?? "", maxBuffer: 1 << 28 },
       env: environment(env),
     });
     if (error) throw new Error(`${command.join(" ")}: ${error.message}\n${stdout}${stderr}`);
     return { status, stdout, stderr };
   }
 
-  /** Like `run`, without waiting for the end: `ended` tells of it. Its input is a pipe. */
-  start(command: readonly string[], { env }: Running = {}): { child: ChildProcess; ended: Promise<Outcome> } {
+  /** Like `run`, without waiting for the end: `ended` tells of it, `kill` hastens it. Its input is a pipe. */
+  start(command: readonly string[], { env, input }: Running = {}): Started {
     const [program, ...args] = this.inside(command);
     const child = spawn(program, args, { stdio: "pipe", env: environment(env) });
     let [stdout, stderr] = ["", ""];
@@ -124,7 +151,8 @@ export class Place {
       child.on("error", reject);
       child.on("close", (status) => resolve({ status, stdout, stderr }));
     });
-    return { child, ended };
+    if (input !== undefined) child.stdin.end(input);
+    return { input: child.stdin, ended, kill: (signal) => signalInside(child, signal) };
   }
 
   /** Starts a program that runs until it is killed, and with the place at the latest. What it says goes to a file. */
@@ -210,10 +238,14 @@ export class Daemon {
 
   /** Sends a signal to the process itself, and waits for its end. */
   async kill(signal: NodeJS.Signals): Promise<void> {
-    // nsenter(1) has made it as its child.
-    for (const pid of childrenOf(this.child.pid as number)) process.kill(pid, signal);
+    signalInside(this.child, signal);
     await this.ended;
   }
+}
+
+/** Sends a signal to the command that nsenter(1) has made as its child. */
+function signalInside(nsenter: ChildProcess, signal: NodeJS.Signals): void {
+  for (const pid of childrenOf(nsenter.pid as number)) process.kill(pid, signal);
 }
 
 function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {

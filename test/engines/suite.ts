@@ -25,6 +25,9 @@ export interface Feature<E> {
   readonly run: (engine: E, runtime: Runtime) => void | Promise<void>;
 }
 
+/** Whether what is repeated is so often enough to meet what is rare, for hours. */
+export const LONG: boolean = process.env.FDRUNC_ENGINES_LONG !== undefined;
+
 /** Where the rows are written to, for the README; see table.ts. */
 const { FDRUNC_ENGINES_TABLE: TABLES } = process.env;
 
@@ -89,6 +92,12 @@ export async function answers(check: () => boolean, log: string): Promise<void> 
   for (const end = Date.now() + 30_000; !check(); await new Promise((resolve) => setTimeout(resolve, 50)))
     if (Date.now() > end) throw new Error(`the engine does not answer: ${readFileSync(log, "utf8")}`);
 }
+
+/** What a command that wants a terminal puts out on one. */
+export const onTerminal = (place: Place, command: readonly string[]): string =>
+  succeeds(place.run(["script", "--quiet", "--return", `--command=${command.map(quoted).join(" ")}`, "/dev/null"]));
+
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Asserts that a command went well. Returns what it put out. */
 export function succeeds({

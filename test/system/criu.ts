@@ -12,7 +12,7 @@ const ENV: Record<string, string> =
   works === undefined || works === "criu" ? {} : { PATH: `${dirname(works)}:${process.env.PATH}` };
 
 /** Why there is nothing to test with; false where there is. */
-const MISSING =
+export const MISSING_CRIU: string | false =
   works === undefined
     ? "needs a criu that works on this kernel"
     : spawnSync("iptables-restore", ["--version"]).error
@@ -25,7 +25,7 @@ export type Fdrunc = (args: readonly string[], calling?: Calling) => Result;
 /** A test that wants a criu. */
 export function withCriu(name: string, run: (s: Scene, fdrunc: Fdrunc) => void | Promise<void>): void {
   system(name, (s, t) => {
-    if (MISSING) return t.skip(MISSING);
+    if (MISSING_CRIU) return t.skip(MISSING_CRIU);
     return run(s, (args, calling = {}) => s.fdrunc(args, { ...calling, env: { ...ENV, ...calling.env } }));
   });
 }
