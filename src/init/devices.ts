@@ -1,4 +1,5 @@
 import type { Config } from "../generated/config.js";
+import { C } from "../linux/constants.js";
 import { DEFAULT_DEVICES } from "../linux/default-devices.js";
 import { quote } from "../linux/file.js";
 import type { Label, Value } from "../machine/program.js";
@@ -45,7 +46,7 @@ export function compileDevices(b: Builder, config: Config, { userNamespace }: Fa
     type: device.type,
     major: device.major ?? 0,
     minor: device.minor ?? 0,
-    mode: device.fileMode ?? 0o666,
+    mode: (device.fileMode ?? 0o666) & ~C.S_IFMT,
     uid: device.uid ?? 0,
     gid: device.gid ?? 0,
     from: `linux.devices[${i}]`,

@@ -124,7 +124,10 @@ function fileSystem(b: Builder, { userNamespace, stands, ...mount }: FileSystem)
     // The kernel takes the mode's low 16 bits, which is what statx has at this offset.
     b.call("fchmodat", [slot(slotName), text("."), { slot: "status", offset: 28 }]);
   }
-  if (copiesUp) copyUp(b, slotName);
+  if (copiesUp) {
+    copyUp(b, slotName);
+    applyOwnership(b, slotName, options.data);
+  }
   if (sealed) setAttributes(b, slotName, { set: ["MOUNT_ATTR_RDONLY"] });
   attach(b, slotName, "target");
   finish(b, options, slotName);
@@ -135,6 +138,17 @@ function copyUp(b: Builder, mount: string): void {
   sendDescriptor(b, "copy-up-source", "target");
   sendDescriptor(b, "copy-up-target", mount);
   wait(b);
+}
+
+/** Gives a tmpfs again what its options say of its directory, and the copy has taken from the one below. tmpfs(5) */
+function applyOwnership(b: Builder, mount: string, data: readonly string[]): void {
+  const valueOf = (name: string, radix: number) => {
+    const option = data.findLast((text) => text.startsWith(`${name}=`));
+    return option === undefined ? undefined : Number.parseInt(option.slice(name.length + 1), radix);
+  };
+  const [uid, gid, mode] = [valueOf("uid", 10), valueOf("gid", 10), valueOf("mode", 8)];
+  if (uid !== undefined || gid !== undefined) b.call("fchownat", [slot(mount), text("."), uid ?? -1, gid ?? -1, 0]);
+  if (mode !== undefined) b.call("fchmodat", [slot(mount), text("."), mode]);
 }
 
 /** Shows a tree that exists elsewhere. */

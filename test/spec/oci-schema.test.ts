@@ -19,6 +19,11 @@ const DIFFERENCES: Record<string, [path: RegExp, what: string, reason: string][]
       "enum",
       "docker and containerd write rslave and rshared, which runc takes as well",
     ],
+    [
+      /^\.linux\.devices\[\]\.fileMode$/,
+      "range",
+      "podman writes st_mode with the type in it, which runc takes as well",
+    ],
     [/^\.linux\.devices\[\]\.type$/, "enum, pattern", "the pattern ^[cbup]$ as an enumeration"],
     [/^\.linux\..*[dD]evices?\[\]\.(major|minor)$/, "range", "device numbers have 32 bits in all; -1 is every one"],
   ],

@@ -45,6 +45,8 @@ system("configured devices: type, number, mode, owner; in /dev, below it and els
     { type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o640, uid: 12, gid: 34 },
     { type: "b", path: "/dev/below/it/disk", major: 4095, minor: 1048575, fileMode: 0o600 },
     { type: "p", path: "/dev/pipe", fileMode: 0o622, uid: 5 },
+    // As podman writes it: with the type's bits.
+    { type: "c", path: "/dev/zero2", major: 1, minor: 5, fileMode: 0o20620 },
     { type: "u", path: "/elsewhere/unbuffered", major: 1, minor: 5 },
     { type: "c", path: "/dev/null", major: 1, minor: 3, fileMode: 0o600, uid: 7, gid: 8 },
   ];
@@ -58,6 +60,7 @@ system("configured devices: type, number, mode, owner; in /dev, below it and els
       "/dev/fuse": "character special file 640 12:34 a:e5",
       "/dev/below/it/disk": "block special file 600 0:0 fff:fffff",
       "/dev/pipe": "fifo 622 5:0 0:0",
+      "/dev/zero2": "character special file 620 0:0 1:5",
       "/elsewhere/unbuffered": "character special file 666 0:0 1:5",
       "/dev/null": "character special file 600 7:8 1:3",
     },

@@ -287,6 +287,26 @@ system("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, ti
   assert.equal(existsSync(`${lower}/new`), false);
 });
 
+system("tmpcopyup leaves the mode and the owner that options give to the directory", (s) => {
+  mkdirSync(`${s.rootfs}/data/sub`, { recursive: true });
+  const options = (...more: string[]) => ({
+    ...{ destination: "/data", type: "tmpfs", source: "tmpfs" },
+    options: ["tmpcopyup", ...more],
+  });
+  const cases: [more: string[], shown: string][] = [
+    [[], "755 0:0"],
+    [["mode=1700"], "1700 0:0"],
+    [["mode=1755", "uid=5"], "1755 5:0"],
+    [["gid=7", "ro"], "755 0:7"],
+  ];
+  for (const [more, shown] of cases) {
+    const out = s.sh("stat -c '%a %u:%g' /data; ls /data", (config) => {
+      config.mounts.push(options(...more));
+    });
+    assert.equal(out, `${shown}\nsub\n`, more.join());
+  }
+});
+
 system("tmpcopyup keeps names, links and attributes that are no UTF-8", (s) => {
   const lower = Buffer.from(`${s.rootfs}/data/`);
   mkdirSync(lower);
