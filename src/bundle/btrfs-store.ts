@@ -7,6 +7,7 @@ import { mountLines, parseMount } from "../linux/mount-info.js";
 import { sys } from "../linux/syscall.js";
 import { applyLayer } from "./apply-layer.js";
 import type { Digest } from "./digest.js";
+import { diskUsage } from "./disk-usage.js";
 import type { Layer } from "./image.js";
 import { LayerDirectory, type LayerKeeping } from "./layer-directory.js";
 import { attach } from "./overlay-mount.js";
@@ -94,6 +95,23 @@ export class BtrfsStore implements Store {
 
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
     this.layers.prune(isNeeded, trash);
+  }
+
+  layerIds(): Digest[] {
+    return this.layers.all;
+  }
+
+  isComplete(own: string): boolean {
+    return isSubvolume(`${own}/${ROOTFS}`);
+  }
+
+  layerSize(chainId: Digest, below: Digest | undefined): number {
+    return diskUsage(this.layers.pathOf(chainId), below === undefined ? undefined : this.layers.pathOf(below));
+  }
+
+  ownSize(own: string, layers: readonly Digest[]): number {
+    const last = layers.at(-1);
+    return diskUsage(own) + diskUsage(`${own}/${ROOTFS}`, last === undefined ? undefined : this.layers.pathOf(last));
   }
 }
 

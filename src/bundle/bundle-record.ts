@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { Failure } from "../linux/failure.js";
-import { quote, replaceFile } from "../linux/file.js";
+import { quote } from "../linux/file.js";
+import { causeOf } from "./cause.js";
 import type { Digest } from "./digest.js";
 
 /** The ways to keep layers, the best first. */
@@ -28,9 +29,21 @@ export interface BundleRecord {
 
 const NAME = "bundle.json";
 
-/** Writes a bundle's record. Throws SyscallError. */
+/** Writes a bundle's record, whole or not at all even where the machine's power fails. Throws Failure. */
 export function saveRecord(own: string, record: BundleRecord): void {
-  replaceFile(`${own}/${NAME}`, JSON.stringify(record), 0o600);
+  const path = `${own}/${NAME}`;
+  try {
+    const fd = openSync(`${path}.new`, "w", 0o600);
+    try {
+      writeFileSync(fd, JSON.stringify(record));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new Failure(quote(path), { cause: causeOf(error) });
+  }
 }
 
 /** Reads a bundle's record; undefined where there is none yet. Throws Failure. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { C } from "../linux/constants.js";
 import { applyLayer } from "./apply-layer.js";
+import { diskUsage } from "./disk-usage.js";
 import type { Layer } from "./image.js";
 import type { Place, Store } from "./store.js";
 import type { Task } from "./task.js";
@@ -37,5 +38,22 @@ export class CopyStore implements Store {
 
   prune(): void {
     // No layers are kept.
+  }
+
+  layerIds(): [] {
+    return [];
+  }
+
+  isComplete(): boolean {
+    // The root file system is the bundle's.
+    return true;
+  }
+
+  layerSize(): number {
+    return 0;
+  }
+
+  ownSize(own: string): number {
+    return diskUsage(own);
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { quote } from "../linux/file.js";
+import { type Fd, quote } from "../linux/file.js";
 import type { Digest } from "./digest.js";
 import type { Layer } from "./image.js";
 import { claim, claimNew } from "./lock.js";
@@ -15,7 +15,10 @@ const WAIT = 50;
 
 /** How a store's layers are made and removed. */
 export interface LayerKeeping {
-  /** Puts the layer that a directory for things on their way holds in its place: all of it at once. */
+  /**
+   * Puts the layer that a directory for things on their way holds in its place: all of it at once, and so that it is
+   * whole even where the machine's power fails next.
+   */
   commit(partial: string, path: string): void;
   /** Removes all in a directory for things on their way. */
   empty(partial: string): void;
@@ -43,12 +46,14 @@ export class LayerDirectory {
   /** Runs `use` with a directory for things on their way that no layer has. */
   withPartial<T>(name: string, use: (partial: string) => T): T {
     const partial = `${this.path}/${name}${PARTIAL}`;
-    const fd = claimNew(partial);
+    let fd: Fd | undefined;
+    // Another command may take it, before it is locked, for something that was left, and remove it.
+    while (fd === undefined) fd = claimNew(partial);
     try {
       return use(partial);
     } finally {
       this.discard(partial);
-      if (fd !== undefined) closeSync(fd);
+      closeSync(fd);
     }
   }
 
@@ -79,10 +84,17 @@ export class LayerDirectory {
     task.debug(`${layer.title} is in ${quote(path)}`);
   }
 
-  /** Removes layers, whole ones and parts of them, that are not needed. */
+  /** The layers that are there, as wholes. */
+  get all(): Digest[] {
+    return readdirSync(this.path)
+      .filter((name) => !name.endsWith(PARTIAL))
+      .map((name) => name.replace("-", ":"));
+  }
+
+  /** Removes layers that are not needed, and what is on its way without a process that has it locked. */
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
     for (const name of readdirSync(this.path)) {
-      if (isNeeded(name.replace(PARTIAL, "").replace("-", ":"))) continue;
+      if (!name.endsWith(PARTIAL) && isNeeded(name.replace("-", ":"))) continue;
       const path = `${this.path}/${name}`;
       const fd = claim(path);
       if (fd === undefined) continue;

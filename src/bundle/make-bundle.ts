@@ -15,6 +15,7 @@ import { formatPlatform, HOST, isFor, type Platform } from "./platform.js";
 import { readImage } from "./read-image.js";
 import { applyRunOptions, type RunOptions, withRunOptions } from "./run-options.js";
 import type { LockedBundle, StoreDirectory } from "./store-directory.js";
+import { syncFileSystem } from "./sync-file-system.js";
 import { Tarball } from "./tarball.js";
 import type { Task } from "./task.js";
 import { makeVolumes } from "./volumes.js";
@@ -78,6 +79,7 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
   try {
     await fill(image, store, bundle, name, order.run, task);
     task.signal.throwIfAborted();
+    syncFileSystem(temporary);
     renameSync(temporary, path);
     store.complete(bundle);
     return path;

@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, closeSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { mountLines, parseMount } from "../linux/mount-info.js";
 import { applyLayer } from "./apply-layer.js";
 import { attributesAt, setAttribute } from "./attributes.js";
 import type { Digest } from "./digest.js";
+import { diskUsage } from "./disk-usage.js";
 import type { Layer } from "./image.js";
 import { LayerDirectory, type LayerKeeping } from "./layer-directory.js";
 import { setTime, timeOf } from "./metadata.js";
 import { attach, inOption, mountOverlay, type Overlay } from "./overlay-mount.js";
 import { removeTree } from "./remove-tree.js";
 import type { Place, Store } from "./store.js";
+import { syncFileSystem } from "./sync-file-system.js";
 import type { Task } from "./task.js";
 
 /** Attributes that overlay file systems keep for themselves. */
@@ -22,7 +24,10 @@ const OVERLAY_ATTRIBUTE = "trusted.overlay.";
 const WRITING = ["volatile", "index=off", "metacopy=off", "redirect_dir=off"];
 
 const KEEPING: LayerKeeping = {
-  commit: (partial, path) => renameSync(`${partial}/upper`, path),
+  commit: (partial, path) => {
+    syncFileSystem(partial);
+    renameSync(`${partial}/upper`, path);
+  },
   empty: (partial) => {
     for (const name of readdirSync(partial)) removeTree(Buffer.from(`${partial}/${name}`));
   },
@@ -75,6 +80,22 @@ export class OverlayStore implements Store {
 
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
     this.layers.prune(isNeeded, trash);
+  }
+
+  layerIds(): Digest[] {
+    return this.layers.all;
+  }
+
+  isComplete(own: string): boolean {
+    return ["upper", "work"].every((name) => existsSync(`${own}/${name}`));
+  }
+
+  layerSize(chainId: Digest): number {
+    return diskUsage(this.layers.pathOf(chainId));
+  }
+
+  ownSize(own: string): number {
+    return diskUsage(own);
   }
 }
 

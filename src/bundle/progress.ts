@@ -1,3 +1,5 @@
+import { mebibytes } from "./mebibytes.js";
+
 /** How long work takes before anything is shown, and between changes of what is, in milliseconds. */
 const DELAY = 1000;
 const INTERVAL = 100;
@@ -25,7 +27,7 @@ export class Progress {
     if (this.write === undefined || now - this.started < DELAY || now - this.shown < INTERVAL) return;
     this.shown = now;
     const share = this.total > 0 ? `, ${Math.min(100, Math.floor((100 * this.done) / this.total))} %` : "";
-    this.write(`\r\x1b[K${this.what}: ${mebibytes(this.done)} MiB${share}`);
+    this.write(`\r\x1b[K${this.what}: ${mebibytes(this.done)}${share}`);
   }
 
   /** Takes the line away, before anything else is written. */
@@ -34,5 +36,3 @@ export class Progress {
     this.shown = 0;
   }
 }
-
-const mebibytes = (bytes: number): string => (bytes / (1 << 20)).toFixed(1);

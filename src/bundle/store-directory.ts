@@ -8,6 +8,7 @@ import { attempt, must } from "../linux/syscall.js";
 import { BtrfsStore } from "./btrfs-store.js";
 import { type BundleRecord, identityOf, loadRecord, STORE_KINDS, type StoreKind, saveRecord } from "./bundle-record.js";
 import { CopyStore } from "./copy-store.js";
+import type { Digest } from "./digest.js";
 import { claim, claimNew, lock } from "./lock.js";
 import { OverlayStore } from "./overlay-store.js";
 import { processesRootedIn } from "./processes-rooted-in.js";
@@ -26,6 +27,13 @@ export interface LockedBundle extends StoredBundle {
   fd: Fd;
 }
 
+/** What a store holds at one moment. */
+export interface StoreContents {
+  /** Bundles, and what is there of some: `isAtWork` where a process that runs makes or removes it. */
+  bundles: readonly { own: string; record: BundleRecord | undefined; isAtWork: boolean }[];
+  layers: readonly { kind: StoreKind; id: Digest }[];
+}
+
 /**
  * The directory that holds everything kept for bundles:
  *
@@ -42,7 +50,7 @@ export class StoreDirectory {
 
   /** Makes the directory if there is none, and clears away what commands that were killed left. */
   constructor(
-    private readonly path: string,
+    readonly path: string,
     private readonly warn: (message: string) => void,
   ) {
     for (const name of ["bundles", "trash"]) mkdirSync(`${path}/${name}`, { recursive: true, mode: 0o700 });
@@ -78,6 +86,27 @@ export class StoreDirectory {
     return this.all()
       .flatMap(({ own, record }) => (record?.state === "made" ? [{ own, record }] : []))
       .sort((a, b) => (a.record.path < b.record.path ? -1 : 1));
+  }
+
+  /** All there is, when what no bundle needs has been removed. */
+  contents(): StoreContents {
+    return this.exclusively(() => {
+      this.pruneLayers();
+      return {
+        bundles: this.all().map(({ own, record }) => ({ own, record, isAtWork: isAtWork(own, record) })),
+        layers: STORE_KINDS.flatMap((kind) => this.stores[kind].layerIds().map((id) => ({ kind, id }))),
+      };
+    });
+  }
+
+  /** Forgets complete bundles whose directories are gone and mounted nowhere. Returns where they were. */
+  forgetGone(): string[] {
+    const gone = this.bundles().filter(
+      ({ own, record }) =>
+        identityOf(record.path) !== record.identity && this.store(record.store).mountPoints(own).length === 0,
+    );
+    for (const bundle of gone) this.remove(bundle, true);
+    return gone.map(({ record }) => record.path);
   }
 
   /** A directory for files that have no name for longer than a moment. */
@@ -201,14 +230,16 @@ export class StoreDirectory {
   }
 
   private prune(): void {
-    this.exclusively(() => {
-      const records = this.all().flatMap(({ record }) => record ?? []);
-      for (const [kind, store] of Object.entries(this.stores)) {
-        const needed = new Set(records.flatMap((record) => (record.store === kind ? record.layers : [])));
-        store.prune((chainId) => needed.has(chainId), this.trash);
-      }
-    });
+    this.exclusively(() => this.pruneLayers());
     for (const name of readdirSync(this.trash)) removeTree(Buffer.from(`${this.trash}/${name}`));
+  }
+
+  private pruneLayers(): void {
+    const records = this.all().flatMap(({ record }) => record ?? []);
+    for (const kind of STORE_KINDS) {
+      const needed = new Set(records.flatMap((record) => (record.store === kind ? record.layers : [])));
+      this.stores[kind].prune((chainId) => needed.has(chainId), this.trash);
+    }
   }
 
   /** All bundles, also those that are not complete. */
@@ -229,6 +260,14 @@ export class StoreDirectory {
       closeSync(fd);
     }
   }
+}
+
+/** Whether a process that runs makes or removes a bundle. */
+function isAtWork(own: string, record: BundleRecord | undefined): boolean {
+  if (record?.state === "made") return false;
+  const fd = claim(own);
+  if (fd !== undefined) closeSync(fd);
+  return fd === undefined;
 }
 
 /** Unmounts at once, even where somebody's working directory is in it. */

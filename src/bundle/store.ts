@@ -20,8 +20,16 @@ export interface Store {
   mountPoints(own: string): string[];
   /** Removes what in a bundle's own directory cannot be removed as files are. */
   discard(own: string): void;
-  /** Moves layers, whole ones and parts of them, that no bundle needs to the directory `trash`. */
+  /** Moves layers that no bundle needs, and parts of layers that no process makes, to the directory `trash`. */
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void;
+  /** The layers that are kept. */
+  layerIds(): readonly Digest[];
+  /** Whether all that a bundle's own directory needs for its root file system is in it. */
+  isComplete(own: string): boolean;
+  /** What a layer takes on the disk beside what the one below it takes, in bytes. */
+  layerSize(chainId: Digest, below: Digest | undefined): number;
+  /** What a bundle's own directory takes on the disk beside its layers, in bytes. */
+  ownSize(own: string, layers: readonly Digest[]): number;
 }
 
 /** Where a bundle is. */

@@ -5,7 +5,10 @@ import { Failure } from "../../linux/failure.js";
 import { messageOf } from "../message-of.js";
 import { print, printError } from "../print.js";
 import { reserveStandardStreams } from "../reserve-standard-streams.js";
+import { defineCheck } from "./check.js";
+import { defineDu } from "./du.js";
 import { defineFromTar } from "./from-tar.js";
+import { defineGc } from "./gc.js";
 import { defineInspect } from "./inspect.js";
 import { defineLs } from "./ls.js";
 import { defineMount } from "./mount.js";
@@ -14,7 +17,10 @@ import { defineGlobals } from "./session.js";
 import { defineStore } from "./store.js";
 import { defineUnmount } from "./unmount.js";
 
-const COMMANDS = [defineFromTar, defineInspect, defineLs, defineMount, defineRm, defineStore, defineUnmount];
+const COMMANDS = [
+  ...[defineCheck, defineDu, defineFromTar, defineGc, defineInspect, defineLs],
+  ...[defineMount, defineRm, defineStore, defineUnmount],
+];
 
 /** Runs fdbundle on the process's command line, and ends the process with the command's exit status. */
 export async function main(): Promise<never> {
