@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { Unavailable } from "./unavailable.mjs";
 
+/** The release of Debian that is taken from where none is named. */
 const RELEASE = "trixie";
 const KEYRINGS = ["pgp", "gpg"].map((suffix) => `/usr/share/keyrings/debian-archive-keyring.${suffix}`);
 
@@ -34,11 +35,12 @@ export function fetchFromDebian(directory, wanted) {
  * @param {string} directory
  * @param {string} name the package's
  * @param {string} architecture Debian's name of it
+ * @param {string} [release] Debian's name of its release
  * @returns {string[]} the paths of the packages' files
  * @throws {Unavailable} without apt, Debian's key or the network
  */
-export function fetchWithDependencies(directory, name, architecture) {
-  const { get, apt } = privateApt(directory, "deb", architecture);
+export function fetchWithDependencies(directory, name, architecture, release = RELEASE) {
+  const { get, apt } = privateApt(directory, "deb", architecture, release);
   const nothing = join(apt, "status");
   writeFileSync(nothing, "");
   get("-o", `Dir::State::status=${nothing}`, "--no-install-recommends", "--download-only", "-y", "install", name);
@@ -48,8 +50,8 @@ export function fetchWithDependencies(directory, name, architecture) {
     .map((file) => join(archives, file));
 }
 
-/** An apt that knows the packages of Debian's release and has its files in a directory, which is made anew. */
-function privateApt(directory, type, architecture) {
+/** An apt that knows the packages of a release of Debian and has its files in a directory, which is made anew. */
+function privateApt(directory, type, architecture, release = RELEASE) {
   const keyring = KEYRINGS.find(existsSync);
   if (!existsSync("/usr/bin/apt-get")) throw new Unavailable("there is no apt-get");
   if (!keyring) throw new Unavailable("Debian's archive keyring is not installed");
@@ -60,7 +62,7 @@ function privateApt(directory, type, architecture) {
   const source = {
     Types: type,
     URIs: mirror(),
-    Suites: RELEASE,
+    Suites: release,
     Components: "main",
     "Signed-By": keyring,
     ...(architecture && { Architectures: architecture }),
@@ -73,6 +75,8 @@ function privateApt(directory, type, architecture) {
     "Dir::State::Lists": join(apt, "lists"),
     "Dir::Cache": join(apt, "cache"),
     "Acquire::Languages": "none",
+    // The lists of unstable are valid for a week only, which a mirror may be behind.
+    "Acquire::Check-Valid-Until": "false",
     "APT::Update::Error-Mode": "any",
     "APT::Sandbox::User": process.getuid() === 0 ? "root" : "",
     ...(architecture && { "APT::Architectures::": architecture }),

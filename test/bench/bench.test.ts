@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -41,7 +41,18 @@ test("each case gives numbers, and a runtime that cannot do it a reason", { skip
     ["fdrunc", "other"],
   );
   const names = cases.map(({ name }: { name: string }) => name);
-  assert.deepEqual(names, ["run", "run-docker", "run-podman", "lifecycle", "exec", "init", "memory", "pids"]);
+  assert.deepEqual(names, [
+    "run",
+    "run-docker",
+    "run-podman",
+    "lifecycle",
+    "exec",
+    "state",
+    "cold",
+    "init",
+    "memory",
+    "pids",
+  ]);
   for (const { name, figures } of cases) {
     for (const { title, results } of figures) {
       const { median, min, max, low, high, count } = results.fdrunc;
@@ -61,6 +72,27 @@ test("the table has a dash and the reason below for what a runtime cannot do", {
   assert.match(lines[3], /^\| -+ \| -+: \| -+: \| -+: \|$/);
   assert.match(lines[4], /^\| smallest pids limit to run \/bin\/true under \| +1 \| +– \| +– \|$/);
   assert.equal(lines[6], "– other 1.2.3, smallest pids limit to run /bin/true under: no such thing");
+});
+
+test("beside more and more containers each command gives numbers, a table and a drawing", { skip: MISSING }, (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "fdrunc-test-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const drawing = join(directory, "scale.svg");
+  const env = { ...process.env, PATH: "" };
+  const run = (...args: string[]) => spawnSync(process.execPath, [BENCH, ...args], { encoding: "utf8", env });
+  const { status, stdout, stderr } = run("--scale", "1,3", "--plot", drawing);
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  const rows = stdout.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  for (const command of ["create", "state", "list", "kill", "delete"])
+    for (const count of [1, 3]) {
+      const row = rows.find(([, title]) => title === `${command} beside ${count} (ms)`);
+      assert.match(row?.[2] ?? "", /^\d+(\.\d+)? \(/);
+    }
+  assert.ok(rows.some(([, title]) => title === "created in a second, 16 at once"));
+  // A panel for each command, with a curve of two points.
+  assert.equal(readFileSync(drawing, "utf8").match(/<path d="M[\d.]+ [\d.]+L[\d.]+ [\d.]+" fill="none"/g)?.length, 5);
+  assert.equal(run("--scale", "3,1").stderr, 'bench: --scale "3,1": not rising numbers of containers\n');
+  assert.equal(run("--plot", drawing).stderr, "bench: --plot: only together with --scale\n");
 });
 
 test("wrong options are told in one line, and the help tells how crun comes to run", { skip: MISSING }, (t) => {

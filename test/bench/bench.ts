@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../folders.js";
 import { FDRUNC, MISSING } from "../system/harness.js";
-import { CASES } from "./cases.js";
+import { CASES, type Case } from "./cases.js";
 import { compare, type Outcome } from "./compare.js";
 import { moveHugetlb } from "./hugetlb.js";
 import { Place } from "./place.js";
-import { conditions, inDocument, json, table } from "./report.js";
+import { plot } from "./plot.js";
+import { conditions, inDocument, json, scaleTables, table } from "./report.js";
 import { installedPeers, namedPeer, type Runtime, runtime } from "./runtimes.js";
+import { measureScale, type Scale } from "./scale.js";
 
 const HELP = `npm run bench -- [options]
 
@@ -19,6 +21,10 @@ measured for one after the other, again and again; the table gives medians. Run 
   --runs N          how often to measure each runtime in each case (100)
   --case NAME       only this case; can be given several times: ${CASES.map(({ name }) => name).join(", ")}
   --peer NAME=PATH  a further runtime, or another instead of the one of that name; can be given several times
+  --newest          crun and runc as Debian's unstable release has them, unpacked into .cache, instead of the installed
+  --scale COUNTS    instead, what commands take beside so many created containers, and how many are created in a second:
+                    rising counts, such as 1,10,100,1000
+  --plot FILE       also draw that, as SVG
   --readme          also put the table into README.md
   --json            print JSON instead of the table
   --move-hugetlb    let crun run on a machine whose cgroups are mixed (see below)
@@ -39,6 +45,8 @@ const { values } = parseArgs({
     runs: { type: "string", default: "100" },
     case: { type: "string", multiple: true, default: CASES.map(({ name }) => name) },
     peer: { type: "string", multiple: true, default: [] },
+    scale: { type: "string" },
+    plot: { type: "string" },
     readme: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     "move-hugetlb": { type: "boolean", default: false },
@@ -58,31 +66,76 @@ else {
 
 async function bench(): Promise<void> {
   if (MISSING) throw new Error(MISSING);
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs "${values.runs}": not a number of runs`);
-  const unknown = values.case.find((name) => !CASES.some((subject) => subject.name === name));
-  if (unknown !== undefined) throw new Error(`--case "${unknown}": unknown (see --help)`);
+  const [runs, subjects, counts] = [runsAsked(), casesAsked(), countsAsked()];
   const runtimes = [runtime("fdrunc", FDRUNC), ...peers()];
+  if (counts === undefined) await beside(runtimes, subjects, runs);
+  else await beyond(runtimes, counts);
+}
 
+/** Compares the runtimes in cases. */
+async function beside(runtimes: readonly Runtime[], subjects: readonly Case[], runs: number): Promise<void> {
+  const outcomes = await inPlace(runtimes, async (place, signal) => {
+    const outcomes: Outcome[] = [];
+    for (const subject of subjects) {
+      if (process.stderr.isTTY) process.stderr.write(`${subject.title} …\n`);
+      outcomes.push(await compare(place, runtimes, subject, runs, signal));
+    }
+    return outcomes;
+  });
+  const how = conditions(runs);
+  process.stdout.write((values.json ? json : table)(how, runtimes, outcomes));
+  if (values.readme) writeFileSync(README, inDocument(readFileSync(README, "utf8"), table(how, runtimes, outcomes)));
+}
+
+/** Compares the runtimes at more and more containers. */
+async function beyond(runtimes: readonly Runtime[], counts: readonly number[]): Promise<void> {
+  const scales = await inPlace(runtimes, async (place, signal) => {
+    const scales: Scale[] = [];
+    for (const each of runtimes) scales.push(await measureScale(place, each, counts, signal));
+    return scales;
+  });
+  process.stdout.write(values.json ? `${JSON.stringify(scales, null, 2)}\n` : scaleTables(scales));
+  if (values.plot !== undefined) writeFileSync(values.plot, plot(scales));
+}
+
+/** Measures in a place of the bench's own, of which nothing is left. A signal ends it early, with an Error. */
+async function inPlace<T>(
+  runtimes: readonly Runtime[],
+  measure: (place: Place, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
   const moveBack = values["move-hugetlb"] ? moveHugetlb() : () => {};
   const place = new Place();
-  const outcomes: Outcome[] = [];
   try {
-    for (const subject of CASES.filter(({ name }) => values.case.includes(name))) {
-      if (process.stderr.isTTY) process.stderr.write(`${subject.title} …\n`);
-      outcomes.push(await compare(place, runtimes, subject, runs, stop.signal));
-    }
+    return await measure(place, stop.signal);
   } finally {
     for (const each of runtimes) place.clean(each);
     place.remove();
     moveBack();
   }
-  const how = conditions(runs);
-  process.stdout.write((values.json ? json : table)(how, runtimes, outcomes));
-  if (values.readme) writeFileSync(README, inDocument(readFileSync(README, "utf8"), table(how, runtimes, outcomes)));
+}
+
+function runsAsked(): number {
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs "${values.runs}": not a number of runs`);
+  return runs;
+}
+
+function casesAsked(): Case[] {
+  const unknown = values.case.find((name) => !CASES.some((subject) => subject.name === name));
+  if (unknown !== undefined) throw new Error(`--case "${unknown}": unknown (see --help)`);
+  return CASES.filter(({ name }) => values.case.includes(name));
+}
+
+/** The counts of containers to measure at, if any. */
+function countsAsked(): number[] | undefined {
+  if (values.plot !== undefined && values.scale === undefined) throw new Error("--plot: only together with --scale");
+  const counts = values.scale?.split(",").map(Number);
+  if (counts?.some((count, i) => !Number.isInteger(count) || count <= (i > 0 ? counts[i - 1] : 0)))
+    throw new Error(`--scale "${values.scale}": not rising numbers of containers`);
+  return counts;
 }
 
 /** The peers that are installed and those that are named, each name once. */

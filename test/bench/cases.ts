@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Resources, Seccomp } from "../../src/generated/config.js";
 import { ROOT } from "../folders.js";
-import type { Place } from "./place.js";
+import type { Extras, Place } from "./place.js";
 import type { Runtime } from "./runtimes.js";
 import { smallest } from "./statistics.js";
 import type { Act } from "./stopwatch.js";
@@ -24,36 +25,44 @@ export interface Figure {
   readonly unit: "ms" | "MiB" | "KiB" | "";
 }
 
-const TIME_AND_PEAK: readonly Figure[] = [
-  { title: "time", unit: "ms" },
-  { title: "peak memory of the runtime", unit: "MiB" },
-];
-
 export const CASES: readonly Case[] = [
   timed("run", "run /bin/true, default config", runs),
-  timed("run-docker", "run /bin/true, docker's seccomp profile", runs, () => profile("docker")),
-  timed("run-podman", "run /bin/true, podman's seccomp profile", runs, () => profile("podman")),
-  timed("lifecycle", "create, start, delete", (place, runtime, bundle) => [
-    place.command(runtime, "create", "--bundle", bundle),
-    place.command(runtime, "start"),
-    // The container's own process, as an engine's shim waits for it: a runtime may only delete what has ended.
-    "orphan",
-    place.command(runtime, "delete"),
-  ]),
+  timed("run-docker", "run /bin/true, docker's seccomp profile", runs, () => ({ seccomp: profile("docker") })),
+  timed("run-podman", "run /bin/true, podman's seccomp profile", runs, () => ({ seccomp: profile("podman") })),
+  timed("lifecycle", "create, start, delete", (command, bundle) => ({
+    timed: [
+      command("create", "--bundle", bundle),
+      command("start"),
+      // The container's own process, as an engine's shim waits for it: a runtime may only delete what has ended.
+      "orphan",
+      command("delete"),
+    ],
+  })),
+  timed(
+    "exec",
+    "exec /bin/true in a running container",
+    (command, bundle) => ({
+      before: command("run", "--detach", "--bundle", bundle),
+      timed: [[...command("exec"), "/bin/true"]],
+      after: command("delete", "--force"),
+    }),
+    () => ({ args: ["/bin/sleep", "1000"] }),
+  ),
+  timed("state", "state of a created container", (command, bundle) => ({
+    before: command("create", "--bundle", bundle),
+    timed: [command("state")],
+    after: command("delete", "--force"),
+  })),
   {
-    name: "exec",
-    title: "exec /bin/true in a running container",
-    figures: TIME_AND_PEAK,
+    name: "cold",
+    title: "run /bin/true, nothing in the page cache",
+    figures: [{ title: "time", unit: "ms" }],
     prepare(place, runtime) {
-      const bundle = place.bundle("exec", { args: ["/bin/sleep", "1000"] });
-      const start = place.stopwatch(place.command(runtime, "run", "--detach", "--bundle", bundle));
-      const exec = place.stopwatch([...place.command(runtime, "exec"), "/bin/true"]);
-      const remove = place.stopwatch(place.command(runtime, "delete", "--force"));
+      const { timed } = runs(commands(place, runtime), place.bundle("default"));
+      const run = place.stopwatch(...timed);
       return () => {
-        start.measure();
-        const { milliseconds, peak } = exec.measure();
-        remove.measure();
-        return [milliseconds, peak / 1024];
+        dropCaches();
+        return [run.measure().milliseconds];
       };
     },
   },
@@ -81,26 +90,48 @@ export const CASES: readonly Case[] = [
   limit("pids", "smallest pids limit to run /bin/true under", "", 64, 1, (count) => ({ pids: { limit: count } })),
 ];
 
-function runs(place: Place, runtime: Runtime, bundle: string): Act[] {
-  return [place.command(runtime, "run", "--bundle", bundle)];
+/** What a runtime does in a case. */
+interface Acts {
+  readonly before?: Act;
+  readonly timed: readonly Act[];
+  readonly after?: Act;
+}
+
+/** Gives the command line that has a runtime do something to the container. */
+type Command = (verb: string, ...options: string[]) => string[];
+
+const commands =
+  (place: Place, runtime: Runtime): Command =>
+  (verb, ...options) =>
+    place.command(runtime, verb, ...options);
+
+function runs(command: Command, bundle: string): Acts {
+  return { timed: [command("run", "--bundle", bundle)] };
 }
 
 /** A case whose commands are timed. */
 function timed(
   name: string,
   title: string,
-  acts: (place: Place, runtime: Runtime, bundle: string) => Act[],
-  seccomp?: () => Seccomp,
+  acts: (command: Command, bundle: string) => Acts,
+  extras?: () => Extras,
 ): Case {
   return {
     name,
     title,
-    figures: TIME_AND_PEAK,
+    figures: [
+      { title: "time", unit: "ms" },
+      { title: "peak memory of the runtime", unit: "MiB" },
+    ],
     prepare(place, runtime) {
-      const bundle = place.bundle(name, seccomp && { seccomp: seccomp() });
-      const stopwatch = place.stopwatch(...acts(place, runtime, bundle));
+      const { before, timed, after } = acts(commands(place, runtime), place.bundle(name, extras?.()));
+      const prepare = before && place.stopwatch(before);
+      const stopwatch = place.stopwatch(...timed);
+      const remove = after && place.stopwatch(after);
       return () => {
+        prepare?.measure();
         const { milliseconds, peak } = stopwatch.measure();
+        remove?.measure();
         return [milliseconds, peak / 1024];
       };
     },
@@ -125,7 +156,7 @@ function limit(
     figures: [{ title: "", unit }],
     runs: 3,
     prepare(place, runtime) {
-      const run = place.stopwatch(...runs(place, runtime, place.bundle(name)));
+      const run = place.stopwatch(...runs(commands(place, runtime), place.bundle(name)).timed);
       let complaint: unknown;
       const works = (steps: number) => {
         place.bundle(name, { resources: resources(steps * step) });
@@ -145,6 +176,12 @@ function limit(
       };
     },
   };
+}
+
+/** Has the kernel forget what it has read of files, once that is written: proc(5), /proc/sys/vm/drop_caches. */
+function dropCaches(): void {
+  spawnSync("sync");
+  writeFileSync("/proc/sys/vm/drop_caches", "3");
 }
 
 /** The memory of a process that is resident, in KiB: counted page by page, where VmRSS is off by some. proc(5) */

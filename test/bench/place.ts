@@ -23,9 +23,11 @@ export interface Extras {
   readonly seccomp?: Seccomp;
   /** The program and its arguments, instead of /bin/true. */
   readonly args?: string[];
+  /** The container that it is for: its cgroups have that name. */
+  readonly id?: string;
 }
 
-/** The name of every container: there is one at a time. */
+/** The name of the container, where there is one at a time. */
 const ID = "fdrunc-bench";
 
 /** Where the bench's containers live: a directory, and cgroups of the bench's own. */
@@ -44,7 +46,7 @@ export class Place {
   }
 
   /** Writes a bundle, the same for all runtimes: the default config, with /bin/true unless told. Returns its directory. */
-  bundle(name: string, { resources, seccomp, args = ["/bin/true"] }: Extras = {}): string {
+  bundle(name: string, { resources, seccomp, args = ["/bin/true"], id = "container" }: Extras = {}): string {
     const { process, root, linux, ...rest } = defaultConfig();
     const config: Config = {
       ...rest,
@@ -52,7 +54,7 @@ export class Place {
       root: { ...root, path: this.rootfs },
       linux: {
         ...linux,
-        cgroupsPath: `/${this.cgroup}/container`,
+        cgroupsPath: `/${this.cgroup}/${id}`,
         resources: { ...linux?.resources, ...resources },
         ...(seccomp && { seccomp }),
       },
@@ -69,8 +71,13 @@ export class Place {
   }
 
   /** The command line that has a runtime do something to the container. */
-  command({ name, command }: Runtime, verb: string, ...options: string[]): string[] {
-    return [...command, "--root", this.path(`state-${name}`), verb, ...options, ID];
+  command(runtime: Runtime, verb: string, ...options: string[]): string[] {
+    return this.bare(runtime, verb, ...options, ID);
+  }
+
+  /** The command line that has a runtime do something, with arguments as given. */
+  bare({ name, command }: Runtime, verb: string, ...args: string[]): string[] {
+    return [...command, "--root", this.path(`state-${name}`), verb, ...args];
   }
 
   stopwatch(...acts: Act[]): Stopwatch {

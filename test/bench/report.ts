@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from "node:os";
 import type { Figure } from "./cases.js";
 import type { Outcome } from "./compare.js";
 import type { Runtime } from "./runtimes.js";
+import { COMMANDS, type Scale } from "./scale.js";
 import type { Summary } from "./statistics.js";
 
 /** The conditions of a run of the bench. */
@@ -57,6 +58,22 @@ export function table(how: Conditions, runtimes: readonly Runtime[], outcomes: r
   const notes = reasons.length > 0 ? `\n${reasons.join("\n")}\n` : "";
   return `${how.date}, ${how.machine}; medians (and their 95 % confidence intervals) of ${how.runs} runs in turn:\n
 ${aligned(rows)}${notes}`;
+}
+
+/** What came of rising counts of containers as tables in Markdown: medians in milliseconds, and containers in a second. */
+export function scaleTables(scales: readonly Scale[]): string {
+  const rows = [["", ...scales.map(({ runtime: { title } }) => title)]];
+  for (const command of COMMANDS)
+    scales[0].points.forEach(({ count }, i) => {
+      rows.push([`${command} beside ${count} (ms)`, ...scales.map(({ points }) => cell(points[i].times[command]))]);
+    });
+  scales[0].throughput.forEach(({ atOnce }, i) => {
+    rows.push([
+      `created in a second, ${atOnce} at once`,
+      ...scales.map(({ throughput }) => rounded(throughput[i].perSecond)),
+    ]);
+  });
+  return aligned(rows);
 }
 
 const label = (title: string, { title: figure, unit }: Figure): string =>

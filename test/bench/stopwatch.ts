@@ -12,6 +12,8 @@ export type Act = readonly string[] | "orphan";
 /** What acts took, from before the first to after the last, and the largest process among the commands. */
 export interface Measured {
   readonly milliseconds: number;
+  /** What each act took, in milliseconds. */
+  readonly each: readonly number[];
   /** Its resident memory at its peak, in KiB. */
   readonly peak: number;
 }
@@ -22,6 +24,8 @@ const RESULT = 3;
 /** struct timespec, a wait status in a word of its own, struct rusage; getrusage(2). */
 const [TIMESPEC, STATUS, RUSAGE] = [16, 8, 144];
 const MAXRSS = 32;
+/** What an act results in: status, usage, and the time after it. */
+const RESULT_SIZE = STATUS + RUSAGE + TIMESPEC;
 
 /**
  * Measures commands from close by: the acts are compiled to an executable of a few KiB, which starts the commands,
@@ -51,18 +55,21 @@ export class Stopwatch {
     for (const fd of fds) closeSync(fd);
     const bytes = readFileSync(this.result);
     const view = viewOf(bytes);
-    if (status !== 0 || bytes.length !== 2 * TIMESPEC + this.acts.length * (STATUS + RUSAGE))
+    if (status !== 0 || bytes.length !== TIMESPEC + this.acts.length * RESULT_SIZE)
       throw new Error(this.complaint() ?? "the stopwatch has failed");
-    const [before, after] = [0, TIMESPEC].map((at) => 1e9 * view.getInt32(at, true) + view.getInt32(at + 8, true));
+    const time = (at: number) => 1e3 * view.getInt32(at, true) + view.getInt32(at + 8, true) / 1e6;
+    const times = [time(0)];
     let peak = 0;
     this.acts.forEach((act, i) => {
+      const at = TIMESPEC + i * RESULT_SIZE;
+      times.push(time(at + STATUS + RUSAGE));
       if (act === "orphan") return;
-      const at = 2 * TIMESPEC + i * (STATUS + RUSAGE);
       const ended = view.getInt32(at, true);
       if (ended !== 0) throw new Error(this.complaint() ?? `wait status ${ended} of ${act.join(" ")}`);
       peak = Math.max(peak, view.getInt32(at + STATUS + MAXRSS, true));
     });
-    return { milliseconds: (after - before) / 1e6, peak };
+    const each = this.acts.map((_, i) => times[i + 1] - times[i]);
+    return { milliseconds: times[this.acts.length] - times[0], each, peak };
   }
 
   private complaint(): string | undefined {
@@ -81,8 +88,7 @@ function compile(acts: readonly Act[]): Program {
   b.about("prepare");
   b.call("close_range", [RESULT, 0xffffffff, flags("CLOSE_RANGE_CLOEXEC")]);
   b.call("prctl", [flags("PR_SET_CHILD_SUBREAPER"), 1, 0, 0, 0]);
-  const [before, after] = ["before", "after"].map((name) => result(name, TIMESPEC));
-  b.call("clock_gettime", [CLOCK_MONOTONIC, before]);
+  b.call("clock_gettime", [CLOCK_MONOTONIC, result("before", TIMESPEC)]);
   acts.forEach((act, i) => {
     const child = `child:${i}`;
     if (act === "orphan") b.store(-1, child);
@@ -90,9 +96,9 @@ function compile(acts: readonly Act[]): Program {
     b.about("wait for a process to end");
     const status = result(`status:${i}`, STATUS);
     b.call("wait4", [slot(child), status, flags("__WALL"), result(`rusage:${i}`, RUSAGE)]);
+    b.call("clock_gettime", [CLOCK_MONOTONIC, result(`after:${i}`, TIMESPEC)]);
   });
   b.about("tell the result");
-  b.call("clock_gettime", [CLOCK_MONOTONIC, after]);
   for (const [at, size] of results) b.call("write", [RESULT, at, size]);
   return b.finish();
 }
