@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { provideCriu } from "./criu.mjs";
+import { provideNginxImage } from "./nginx-image.mjs";
 import { setUp } from "./setup.mjs";
 import { Unavailable } from "./unavailable.mjs";
 
@@ -8,7 +9,15 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** What is compared with, makes archives, or stands in for another machine. */
 const PACKAGES = [
   ...["runc", "crun", "podman", "buildah", "skopeo", "uidmap", "busybox-static", "libseccomp2", "strace"],
-  ...["iproute2", "iptables", "btrfs-progs", "containernetworking-plugins", "gcc-aarch64-linux-gnu", "qemu-user"],
+  ...[
+    "iproute2",
+    "iptables",
+    "btrfs-progs",
+    "containernetworking-plugins",
+    "curl",
+    "gcc-aarch64-linux-gnu",
+    "qemu-user",
+  ],
 ];
 
 /**
@@ -18,11 +27,16 @@ const PACKAGES = [
  */
 export async function buildTests(summary) {
   setUp(PACKAGES);
-  try {
-    await provideCriu();
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    console.log(`no criu: ${error.message}`);
+  for (const [what, provide] of [
+    ["criu", provideCriu],
+    ["image of nginx", provideNginxImage],
+  ]) {
+    try {
+      await provide();
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      console.log(`no ${what}: ${error.message}`);
+    }
   }
   const run = (what, script, ...args) => {
     console.log(what);

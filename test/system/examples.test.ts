@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../folders.js";
 import { FDRUNC, type Scene, system } from "./harness.js";
 import { follow } from "./transcript.js";
 
 const EXAMPLES = join(ROOT, "bundle-examples");
-const NAMES = readdirSync(EXAMPLES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const NAMES = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, "config.json")));
 
 /** Calls a runtime `fdrunc` and goes through what a README shows. */
 function show(s: Scene, readme: string, directory: string, runtime: readonly string[]): Promise<void> {
@@ -23,7 +23,7 @@ function copy(s: Scene, ...names: string[]): string {
   return directory;
 }
 
-for (const { name } of NAMES) {
+for (const name of NAMES) {
   const readme = join(EXAMPLES, name, "README.md");
   system(`the example "${name}" shows what its README says`, (s) =>
     show(s, readme, copy(s, "bundle-examples", name), FDRUNC),
