@@ -142,11 +142,11 @@ function copyUp(b: Builder, mount: string): void {
 
 /** Gives a tmpfs again what its options say of its directory, and the copy has taken from the one below. tmpfs(5) */
 function applyOwnership(b: Builder, mount: string, data: readonly string[]): void {
-  const valueOf = (name: string, radix: number) => {
+  const given = (name: string, radix: number) => {
     const option = data.findLast((text) => text.startsWith(`${name}=`));
     return option === undefined ? undefined : Number.parseInt(option.slice(name.length + 1), radix);
   };
-  const [uid, gid, mode] = [valueOf("uid", 10), valueOf("gid", 10), valueOf("mode", 8)];
+  const [uid, gid, mode] = [given("uid", 10), given("gid", 10), given("mode", 8)];
   if (uid !== undefined || gid !== undefined) b.call("fchownat", [slot(mount), text("."), uid ?? -1, gid ?? -1, 0]);
   if (mode !== undefined) b.call("fchmodat", [slot(mount), text("."), mode]);
 }
