@@ -12,6 +12,7 @@ import { delegate } from "./delegate.js";
 import { enableControllers } from "./enable-controllers.js";
 import { parentOf } from "./location.js";
 import type { CgroupPlan, Place } from "./plan-cgroup.js";
+import { updateUnit } from "./systemd/transient-unit.js";
 import { processesIn } from "./tree.js";
 
 /**
@@ -85,6 +86,12 @@ function limit({ cgroup, settings, devices, owner }: CgroupPlan): void {
   else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
   applySettings(settings, cgroup.paths);
   if (owner !== undefined && inV2 !== undefined) delegate(inV2, owner);
+}
+
+/** Sets the limits of a plan whose cgroups were made `withoutLimits`. Throws Failure. */
+export function setLimits({ cgroup, settings, unit }: CgroupPlan): void {
+  if (unit !== undefined) updateUnit(unit.unit, settings);
+  applySettings(settings, cgroup.paths);
 }
 
 /**

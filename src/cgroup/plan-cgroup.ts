@@ -101,6 +101,13 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
   return { ...plan, unit: planUnit({ id, unit, version, settings: plan.settings, devices: allowed, more }) };
 }
 
+/** The same cgroups as yet without limits. */
+export const withoutLimits = ({ unit, ...plan }: CgroupPlan): CgroupPlan => ({
+  ...plan,
+  settings: [],
+  ...(unit && { unit: { ...unit, limits: [] } }),
+});
+
 /** Where systemd puts a unit's cgroups. Throws Failure. */
 function locationOf(unit: Unit, hierarchies: readonly Hierarchy[]): Location {
   const path = cgroupOfUnit(unit);

@@ -4,7 +4,7 @@ import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
 import { stopUnit } from "../cgroup/systemd/transient-unit.js";
 import type { Config } from "../generated/config.js";
 import { type CgroupFacts, input } from "../init/facts.js";
-import { close, exists, type Fd } from "../linux/file.js";
+import { exists, type Fd } from "../linux/file.js";
 import type { CreateOptions } from "./options.js";
 import type { Saved } from "./saved.js";
 
@@ -98,19 +98,14 @@ export interface OpenedCgroups {
   readonly into?: Fd;
 }
 
-/** Opens the way into a container's cgroups, for a process that is added to it. Throws SyscallError. */
-export function openCgroups(paths: CgroupPaths): OpenedCgroups {
+/** Opens the way into a container's cgroups, for a process that is added to it: descriptors for `keep`. Throws SyscallError. */
+export function openCgroups(paths: CgroupPaths, keep: (fd: Fd) => Fd): OpenedCgroups {
   const { tasks, into } = new Cgroup(paths).openEntry();
+  if (into !== undefined) keep(into);
   const names = tasks.map(({ name }) => name);
   return {
     facts: { version: names.length > 0 ? 1 : 2, tasks: names, into: into !== undefined, hierarchies: [] },
-    inputs: Object.fromEntries(tasks.map(({ name, fd }) => [input.tasks(name), fd])),
+    inputs: Object.fromEntries(tasks.map(({ name, fd }) => [input.tasks(name), keep(fd)])),
     ...(into !== undefined && { into }),
   };
-}
-
-/** Closes what `openCgroups` has opened. */
-export function closeCgroups({ inputs, into }: OpenedCgroups): void {
-  for (const name in inputs) close(inputs[name]);
-  if (into !== undefined) close(into);
 }

@@ -5,7 +5,7 @@ import type { Config } from "../generated/config.js";
 import { cleanPath } from "../init/target.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, isDirectory, quote, stat } from "../linux/file.js";
+import { close, type Fd, isDirectory, keeping, quote, stat } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
 import { attempt } from "../linux/syscall.js";
 import {
@@ -108,9 +108,8 @@ function dump(saved: Saved, config: Config, options: CheckpointOptions, director
     ...(parentPath !== undefined && { parent_img: parentPath }),
     track_mem: preDump || parentPath !== undefined,
   };
-  const opened: Fd[] = [];
-  const started = (pid: number) => openDirectories(pid, directories, (fd) => opened[opened.push(fd) - 1]);
-  try {
+  keeping((keep) => {
+    const started = (pid: number) => openDirectories(pid, directories, keep);
     if (preDump) converse({ kind: "pre-dump", content, started });
     else {
       const streams = externalStreams(saved.pid);
@@ -124,7 +123,5 @@ function dump(saved: Saved, config: Config, options: CheckpointOptions, director
       };
       converse({ kind: "dump", content: { ...content, external, ext_mnt }, started, notified });
     }
-  } finally {
-    for (const fd of opened) close(fd);
-  }
+  });
 }

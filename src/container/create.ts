@@ -1,11 +1,8 @@
-import { completeUnit, makeCgroup } from "../cgroup/make-cgroup.js";
-import { startUnit } from "../cgroup/systemd/transient-unit.js";
 import { ANNOTATIONS } from "../config/annotations.js";
 import { member } from "../config/explain.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import { unknownProperties } from "../config/unknown-properties.js";
 import { warningsOf } from "../config/validate.js";
-import { ffi } from "../ffi/driver.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { type Facts, input } from "../init/facts.js";
@@ -21,26 +18,21 @@ import { close, type Fd } from "../linux/file.js";
 import { listenUnix } from "../linux/socket.js";
 import { sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
-import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
-import { resctrlRoot } from "../resctrl/resctrl-root.js";
-import { compileSeccomp } from "../seccomp/compile.js";
 import { connectTo, requireConsole, requirePreserved, sendProcess, writePidFile } from "./caller.js";
-import { removeCgroups } from "./cgroups.js";
 import { detachedMounts } from "./detached-mounts.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { keepFilter } from "./kept-filters.js";
 import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
 import { openNamespaces } from "./namespaces.js";
 import { NetworkPair } from "./network-devices.js";
+import { NewContainer } from "./new-container.js";
 import type { CreateOptions } from "./options.js";
-import { plan } from "./plan.js";
-import { recordProcess } from "./recorded-process.js";
-import { newRecord, type Saved } from "./saved.js";
+import { type Plan, plan } from "./plan.js";
+import type { Saved } from "./saved.js";
 import { requireAgent } from "./seccomp-agent.js";
 import { giveStandardStreams } from "./standard-streams.js";
 import { specState } from "./state.js";
-import { START_SOCKET, StateDirectory } from "./state-directory.js";
-import { Undo } from "./undo.js";
+import { START_SOCKET, type StateDirectory } from "./state-directory.js";
 
 /** A container that was just created, as long as the command that did it lives. */
 export interface Created {
@@ -61,105 +53,77 @@ const WAITING = "accept4";
  * @param takeSignals takes the signals that are meant for the container, while init works: then they end hooks
  */
 export function create(options: CreateOptions, takeSignals?: () => SignalPipe | undefined): Created {
-  const { config, text, bundle, rootfs, facts, cgroups, compiled, preserveFds } = plan(options);
+  const planned = plan(options);
+  const { config, facts, compiled, preserveFds } = planned;
   tellOddities(config, facts, options);
   requireRights(config);
   requireConsole(config.process, options);
   requirePreserved(preserveFds);
   requireAgent(config);
-  const { intelRdt } = config.linux ?? {};
-  const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), options.id, intelRdt);
-  const undo = new Undo();
-  let networks: NetworkPair | undefined;
-  const opened: Fd[] = [];
-  const keep = (fd: Fd): Fd => {
-    opened.push(fd);
-    return fd;
-  };
-  try {
-    const directory = StateDirectory.create(options.root, options.id);
-    undo.add(() => directory.remove());
-    directory.saveConfig(text);
-    let saved: Saved = {
-      ...newRecord(options.id, config, bundle, rootfs, cgroups),
-      newKeyring: options.newKeyring,
-      ...(resctrl && { resctrl }),
-      rest: restOf(compiled),
-    };
-    directory.save(saved);
-
-    const inputs: Record<string, Fd> = {};
-    let into: Fd | undefined;
-    if (cgroups?.unit !== undefined) undo.add(() => removeCgroups(saved));
-    else if (cgroups !== undefined) {
-      undo.add(makeCgroup(cgroups));
-      const entry = cgroups.cgroup.openEntry();
-      for (const { name, fd } of entry.tasks) inputs[input.tasks(name)] = keep(fd);
-      if (entry.into !== undefined) into = keep(entry.into);
-    }
-    if (resctrl && intelRdt) undo.add(makeResctrlGroup(resctrl, intelRdt));
-    const namespaces = openNamespaces(config);
-    for (const type in namespaces) keep(namespaces[type]);
-    const mounts = detachedMounts(config, facts);
-    for (const name in mounts) inputs[name] = keep(mounts[name]);
-    if (options.consoleSocket !== undefined)
-      inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));
-    inputs[input.start] = keep(listenUnix(directory.fd, START_SOCKET));
-    const receiver = config.annotations?.[ANNOTATIONS.pidfdReceiver];
-    const pidfdSockets: Fd[] = [];
-    if (options.pidfdSocket !== undefined) pidfdSockets.push(keep(connectTo("--pidfd-socket", options.pidfdSocket)));
-    if (receiver !== undefined)
-      pidfdSockets.push(keep(connectTo(member("annotations", ANNOTATIONS.pidfdReceiver), receiver)));
+  const record = { newKeyring: options.newKeyring, rest: restOf(compiled) };
+  return NewContainer.make(options, options.id, { ...planned, record }, (container) => {
+    const { directory, undo } = container;
+    const { pidfdSockets, ...handed } = openHanded(container, planned, options);
     giveStandardStreams(config);
-
-    const init = launch({
-      compiled,
-      inputs,
-      namespaces,
-      preserveFds,
-      ...(into !== undefined && { cgroup: into }),
-    });
-    undo.add(() => runStopHooks(saved, options.warn));
+    const init = launch({ compiled, preserveFds, ...handed });
+    undo.add(() => runStopHooks(container.saved, options.warn));
     undo.add(() => init.kill());
     // The process that was to make it has told why there is none.
     if (init.pid === 0) init.next();
-    saved = { ...recordProcess(saved, init.pid), executable: init.executable };
-    if (cgroups?.unit !== undefined) {
-      startUnit(cgroups.unit, init.pid);
-      saved = { ...saved, cgroup: cgroups.cgroup.paths, unit: cgroups.unit.unit };
-      directory.save(saved);
-      completeUnit(cgroups, init.pid);
-    }
+    container.recordProcess(init.pid);
+    container.record({ executable: init.executable });
+    container.admit(init.pid);
     // Hooks may take long, and commands may ask meanwhile.
-    if (hasCreateHooks(config)) directory.save(saved);
-    if (resctrl) enterResctrlGroup(resctrl, init.pid);
+    if (hasCreateHooks(config)) container.save();
     if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
     init.go();
     const signals = takeSignals?.();
-    keepCompiledFilter(options.root, config, facts);
-    const terminal = converse(init, config, saved, signals, () => {
-      networks = NetworkPair.open(init.pid);
-      networks.moveIn(config, (takeBack) => undo.add(takeBack));
-    });
-    if (config.process !== undefined) {
-      if (hasNamespace(config, "user")) setRlimits(init.pid, config.process);
-      if (isScheduledByRuntime(config, saved.owner === 0)) setScheduling(init.pid, config.process);
-      setOomScoreAdj(init.pid, config.process);
-    }
-    saved = { ...saved, ready: true };
-    directory.save(saved);
+    keepCompiledFilter(options.root, config, compiled);
+    const terminal = converse(init, container, config, signals);
+    treat(config, container.saved);
+    container.record({ ready: true });
+    container.save();
     for (const socket of pidfdSockets) sendProcess(socket, init.pid);
     writePidFile(options, init.pid);
     init.go();
     init.hangUp();
-    return { config, saved, directory, ...(terminal !== undefined && { terminal }) };
-  } catch (error) {
-    undo.run();
-    throw error;
-  } finally {
-    for (const fd of opened) close(fd);
-    networks?.close();
-  }
+    return { config, saved: container.saved, directory, ...(terminal !== undefined && { terminal }) };
+  });
+}
+
+/** Descriptors that a container is made with. */
+interface Handed {
+  /** For the slots of init's program, by their names; and namespaces to join, by type. */
+  readonly inputs: Readonly<Record<string, Fd>>;
+  readonly namespaces: Readonly<Record<string, Fd>>;
+  /** The cgroup v2 to start in. */
+  readonly cgroup?: Fd;
+  /** Sockets that take a descriptor of the process. */
+  readonly pidfdSockets: readonly Fd[];
+}
+
+/** Opens what init is handed, and what the caller waits at. Throws Failure. */
+function openHanded({ keep, directory }: NewContainer, planned: Plan, options: CreateOptions): Handed {
+  const { config, facts, cgroups } = planned;
+  const inputs: Record<string, Fd> = {};
+  const entry = cgroups === undefined || cgroups.unit !== undefined ? undefined : cgroups.cgroup.openEntry();
+  for (const { name, fd } of entry?.tasks ?? []) inputs[input.tasks(name)] = keep(fd);
+  if (entry?.into !== undefined) keep(entry.into);
+  const namespaces = openNamespaces(config);
+  for (const type in namespaces) keep(namespaces[type]);
+  const mounts = detachedMounts(config, facts);
+  for (const name in mounts) inputs[name] = keep(mounts[name]);
+  const connect = (name: string, path: string | undefined): Fd[] =>
+    path === undefined ? [] : [keep(connectTo(name, path))];
+  const [console] = connect("--console-socket", options.consoleSocket);
+  if (console !== undefined) inputs[input.console] = console;
+  inputs[input.start] = keep(listenUnix(directory.fd, START_SOCKET));
+  const receiver = ANNOTATIONS.pidfdReceiver;
+  const pidfdSockets = [
+    ...connect("--pidfd-socket", options.pidfdSocket),
+    ...connect(member("annotations", receiver), config.annotations?.[receiver]),
+  ];
+  return { inputs, namespaces, pidfdSockets, ...(entry?.into !== undefined && { cgroup: entry.into }) };
 }
 
 /** Tells what in a config is odd; what the specification does not know is for those who look for faults. */
@@ -179,18 +143,24 @@ function requireRights(config: Config): void {
 }
 
 /** Keeps the filter for those who come later, unless it was there already. */
-function keepCompiledFilter(root: string, { linux }: Config, { filter }: Facts): void {
-  if (linux?.seccomp !== undefined && filter === undefined)
-    keepFilter(root, linux.seccomp, compileSeccomp(linux.seccomp, ffi.arch));
+function keepCompiledFilter(root: string, { linux }: Config, { filter }: Compiled): void {
+  if (linux?.seccomp !== undefined && filter !== undefined) keepFilter(root, linux.seccomp, filter);
+}
+
+/** Gives init what it may not give itself, or what is not to hold for it before it is done. Throws Failure. */
+function treat(config: Config, { pid, owner }: Saved): void {
+  if (config.process === undefined) return;
+  if (hasNamespace(config, "user")) setRlimits(pid, config.process);
+  if (isScheduledByRuntime(config, owner === 0)) setScheduling(pid, config.process);
+  setOomScoreAdj(pid, config.process);
 }
 
 /** Answers init until it is ready. Returns the terminal's controlling end, where init sent it here. */
 function converse(
   init: Init,
+  container: NewContainer,
   config: Config,
-  saved: Saved,
   signals: SignalPipe | undefined,
-  moveDevices: () => void,
 ): Fd | undefined {
   let terminal: Fd | undefined;
   let copyFrom: Fd | undefined;
@@ -210,11 +180,11 @@ function converse(
         init.go();
         break;
       case "isolated":
-        moveDevices();
+        moveDevices(container, config);
         init.go();
         break;
       case "mounted":
-        runCreateHooks(config, saved, signals);
+        runCreateHooks(config, container.saved, signals);
         init.go();
         break;
       case "terminal":
@@ -224,6 +194,11 @@ function converse(
         return terminal;
     }
   }
+}
+
+/** Moves network devices to the container; its end would not bring them back. Throws Failure. */
+function moveDevices({ saved, undo, keep }: NewContainer, config: Config): void {
+  NetworkPair.open(saved.pid, keep).moveIn(config, (takeBack) => undo.add(takeBack));
 }
 
 /** Fills a tmpfs with what lies below it. */

@@ -2,7 +2,7 @@ import { attachToUnit } from "../cgroup/systemd/transient-unit.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { compileExec, waitsPrepared } from "../init/compile-exec.js";
-import { input } from "../init/facts.js";
+import { type CgroupFacts, type Facts, input } from "../init/facts.js";
 import { type Fault, withFault } from "../init/fault.js";
 import { isScheduledByRuntime } from "../init/scheduling.js";
 import type { Init } from "../launch/init.js";
@@ -10,14 +10,14 @@ import { launch } from "../launch/launch.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, open, quote, using } from "../linux/file.js";
+import { close, type Fd, keeping, open, quote, using } from "../linux/file.js";
 import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
 import { copySize } from "../linux/terminal.js";
 import { enterResctrlGroup } from "../resctrl/resctrl-group.js";
 import { attend, takeSignals } from "./attend.js";
 import { connectTo, requireConsole, requirePreserved, sendProcess, writePidFile } from "./caller.js";
-import { closeCgroups, type OpenedCgroups, openCgroups } from "./cgroups.js";
+import { openCgroups } from "./cgroups.js";
 import { execProcess, type ProcessOptions } from "./exec-process.js";
 import { permittedTo } from "./facts.js";
 import { homeOf } from "./home.js";
@@ -110,73 +110,85 @@ interface Added {
 
 /** Adds the process, and waits until it executes its program. `container` is init's process. Throws Failure. */
 function add(options: ExecOptions, saved: Saved, config: Config, process: Process, container: Fd): Added {
-  const opened: Fd[] = [];
-  const keep = (fd: Fd): Fd => {
-    opened.push(fd);
-    return fd;
-  };
-  let cgroups: OpenedCgroups | undefined;
-  let added: Init | undefined;
-  try {
+  return keeping((keep) => {
     const paths = cgroupsFor(options, saved);
-    const { unit } = saved;
     // What a user may not do, move a process from a session to the units of their own, their systemd may.
-    const moves = unit?.manager === "user";
-    cgroups = openCgroups(moves ? {} : paths);
-    const inputs: Record<string, Fd> = { ...cgroups.inputs };
-    if (hasNamespace(config, "time"))
-      inputs[input.namespace("time")] = keep(open(`/proc/${saved.pid}/ns/time`, C.O_RDONLY));
-    if (!hasNamespace(config, "mount")) inputs.root = keep(open(`/proc/${saved.pid}/root`, C.O_PATH));
-    if (options.consoleSocket !== undefined)
-      inputs[input.console] = keep(connectTo("--console-socket", options.consoleSocket));
-    const pidfdSocket =
-      options.pidfdSocket === undefined ? undefined : keep(connectTo("--pidfd-socket", options.pidfdSocket));
-    const compiled = compileExec(config, process, {
-      id: saved.id,
-      bundle: saved.bundle,
-      rootfs: saved.rootfs,
-      preserveFds: options.preserveFds,
-      privileged: sys("geteuid") === 0,
-      userNamespace: hasNamespace(config, "user") || inUserNamespace(),
-      makesMounts: false,
-      newKeyring: saved.newKeyring,
-      permitted: permittedTo(config),
-      home: homeFor(process, saved.pid),
-      cgroup: { ...cgroups.facts, moved: moves },
-      ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
-    });
+    const unit = saved.unit?.manager === "user" ? saved.unit : undefined;
+    const cgroups = openCgroups(unit === undefined ? paths : {}, keep);
+    const inputs = { ...cgroups.inputs, ...openInputs(options, saved, config, keep) };
+    const { pidfdSocket, fault, preserveFds } = options;
+    const receiver = pidfdSocket === undefined ? undefined : keep(connectTo("--pidfd-socket", pidfdSocket));
+    const facts = gatherFacts(options, saved, config, process, { ...cgroups.facts, moved: unit !== undefined });
+    const compiled = compileExec(config, process, facts);
     giveStandardStreams({ ...config, process });
-    added = launch({
-      compiled: options.fault === undefined ? compiled : withFault(compiled, options.fault),
+    const added = launch({
+      compiled: fault === undefined ? compiled : withFault(compiled, fault),
       process: container,
       inputs,
       namespaces: {},
-      preserveFds: options.preserveFds,
+      preserveFds,
       ...(cgroups.into !== undefined && { cgroup: cgroups.into }),
     });
-    if (saved.resctrl !== undefined && added.pid > 0) enterResctrlGroup(saved.resctrl, added.pid);
-    if (moves && added.pid > 0) attachToUnit(unit, paths[""].slice(saved.cgroup[""].length), added.pid);
-    // The score of whoever calls says nothing of the container.
-    if (added.pid > 0) setOomScoreAdj(added.pid, { ...process, ...scoreOf(process, config) });
-    added.go();
-    const signals = options.foreground ? takeSignals() : undefined;
-    const terminal = converse(added, saved, config, process);
-    if (pidfdSocket !== undefined) sendProcess(pidfdSocket, added.pid);
-    writePidFile(options, added.pid);
-    added.hangUp();
-    return {
-      pid: added.pid,
-      ...(signals !== undefined && { signals }),
-      ...(terminal !== undefined && { terminal }),
-    };
-  } catch (error) {
-    added?.kill();
-    throw error;
-  } finally {
-    if (cgroups !== undefined) closeCgroups(cgroups);
-    for (const fd of opened) close(fd);
-  }
+    try {
+      if (added.pid > 0) {
+        if (saved.resctrl !== undefined) enterResctrlGroup(saved.resctrl, added.pid);
+        if (unit !== undefined) attachToUnit(unit, paths[""].slice(saved.cgroup[""].length), added.pid);
+        // The score of whoever calls says nothing of the container.
+        setOomScoreAdj(added.pid, { ...process, ...scoreOf(process, config) });
+      }
+      added.go();
+      const signals = options.foreground ? takeSignals() : undefined;
+      const terminal = converse(added, saved, config, process);
+      if (receiver !== undefined) sendProcess(receiver, added.pid);
+      writePidFile(options, added.pid);
+      added.hangUp();
+      return {
+        pid: added.pid,
+        ...(signals !== undefined && { signals }),
+        ...(terminal !== undefined && { terminal }),
+      };
+    } catch (error) {
+      added.kill();
+      throw error;
+    }
+  });
 }
+
+/** Opens what the program is handed beside its cgroups. */
+function openInputs(
+  { consoleSocket }: ExecOptions,
+  { pid }: Saved,
+  config: Config,
+  keep: (fd: Fd) => Fd,
+): Record<string, Fd> {
+  const inputs: Record<string, Fd> = {};
+  if (hasNamespace(config, "time")) inputs[input.namespace("time")] = keep(open(`/proc/${pid}/ns/time`, C.O_RDONLY));
+  if (!hasNamespace(config, "mount")) inputs.root = keep(open(`/proc/${pid}/root`, C.O_PATH));
+  if (consoleSocket !== undefined) inputs[input.console] = keep(connectTo("--console-socket", consoleSocket));
+  return inputs;
+}
+
+/** What the compiler has to know. */
+const gatherFacts = (
+  { root, preserveFds }: ExecOptions,
+  { id, bundle, rootfs, newKeyring, pid }: Saved,
+  config: Config,
+  process: Process,
+  cgroup: CgroupFacts,
+): Facts => ({
+  id,
+  bundle,
+  rootfs,
+  preserveFds,
+  privileged: sys("geteuid") === 0,
+  userNamespace: hasNamespace(config, "user") || inUserNamespace(),
+  makesMounts: false,
+  newKeyring,
+  permitted: permittedTo(config),
+  home: homeFor(process, pid),
+  cgroup,
+  ...(config.linux?.seccomp && { filter: findFilter(root, config.linux.seccomp) }),
+});
 
 function cgroupsFor({ cgroups }: ExecOptions, saved: Saved): Saved["cgroup"] {
   if (cgroups.length === 0) return cgroupsBesideInit(saved.cgroup, saved.pid);

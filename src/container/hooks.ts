@@ -10,7 +10,7 @@ import { spawn } from "../launch/spawn.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, open, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
+import { close, type Fd, keeping, open, quote, readFile, readFileBytes, writeAll } from "../linux/file.js";
 import { type Ending, openProcess, pollReadable, waitFor } from "../linux/process.js";
 import { SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM } from "../linux/signals.js";
 import { attempt, sys } from "../linux/syscall.js";
@@ -51,12 +51,7 @@ function runHook(from: string, hook: Hook, setting: HookSetting): void {
   const { state, join, confine, listen, cgroups, init, signals } = setting;
   const file: ExecutableFile = { path: hook.path, args: hook.args ?? [hook.path], env: hook.env ?? [] };
   const what = `${from}: ${quote(hook.path)}`;
-  const opened: Fd[] = [];
-  const keep = (fd: Fd) => {
-    opened.push(fd);
-    return fd;
-  };
-  try {
+  keeping((keep) => {
     const stdin = keep(memoryFile("state"));
     writeAll(stdin, JSON.stringify(state));
     sys("lseek", stdin, 0, C.SEEK_SET);
@@ -94,9 +89,7 @@ function runHook(from: string, hook: Hook, setting: HookSetting): void {
       throw new Failure(what, { cause: `ended, as signal ${ending.interrupted} came to end the command` });
     if ("signal" in ending) throw new Failure(what, { cause: `killed by signal ${ending.signal}${said(output)}` });
     if (ending.status !== 0) throw new Failure(what, { cause: `exit status ${ending.status}${said(output)}` });
-  } finally {
-    for (const fd of opened) close(fd);
-  }
+  });
 }
 
 /** Opens a file for what hooks put out. */

@@ -2,7 +2,7 @@ import { member } from "../config/explain.js";
 import type { Config } from "../generated/config.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd, open, quote } from "../linux/file.js";
+import { type Fd, open, quote } from "../linux/file.js";
 import { Netlink } from "../linux/netlink.js";
 import {
   addAddress,
@@ -35,15 +35,21 @@ export class NetworkPair {
     private readonly inside: Network,
   ) {}
 
-  /** Opens the network of this process and that of a container's init. Throws Failure. */
-  static open(pid: number): NetworkPair {
+  /** Opens the network of this process and that of a container's init, by descriptors for `keep`. Throws Failure. */
+  static open(pid: number, keep: (fd: Fd) => Fd): NetworkPair {
+    const openNetwork = (namespace: Fd): Network => {
+      const netlink = Netlink.open();
+      keep(netlink.socket);
+      return { namespace, netlink };
+    };
     try {
-      const [own, other] = [open("/proc/thread-self/ns/net", C.O_RDONLY), open(`/proc/${pid}/ns/net`, C.O_RDONLY)];
-      const outside = { namespace: own, netlink: Netlink.open() };
+      const own = keep(open("/proc/thread-self/ns/net", C.O_RDONLY));
+      const other = keep(open(`/proc/${pid}/ns/net`, C.O_RDONLY));
+      const outside = openNetwork(own);
       // A socket belongs to the network that it was opened in.
       sys("setns", other, C.CLONE_NEWNET);
       try {
-        return new NetworkPair(outside, { namespace: other, netlink: Netlink.open() });
+        return new NetworkPair(outside, openNetwork(other));
       } finally {
         sys("setns", own, C.CLONE_NEWNET);
       }
@@ -70,13 +76,6 @@ export class NetworkPair {
       } catch (cause) {
         throw new Failure(`${from}: move the device into the container as ${quote(name)}`, { cause });
       }
-  }
-
-  close(): void {
-    for (const { namespace, netlink } of [this.outside, this.inside]) {
-      netlink.close();
-      close(namespace);
-    }
   }
 
   /** Finds the devices, and names for them that are free. Throws Failure. */

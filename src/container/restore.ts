@@ -1,21 +1,18 @@
-import { applySettings } from "../cgroup/apply-settings.js";
-import { makeCgroup } from "../cgroup/make-cgroup.js";
-import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
-import { converse, type Notice } from "../criu/converse.js";
+import { setLimits } from "../cgroup/make-cgroup.js";
+import { type CgroupPlan, withoutLimits } from "../cgroup/plan-cgroup.js";
+import { converse } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
+import type { Config } from "../generated/config.js";
 import { AT_FDCWD, Builder, flags, text } from "../init/builder.js";
 import { setAttributes } from "../init/target.js";
 import { spawn } from "../launch/spawn.js";
 import { C } from "../linux/constants.js";
-import { Failure } from "../linux/failure.js";
 import { close, type Fd, quote, readFile, using, writeFile } from "../linux/file.js";
 import { openProcess, waitFor } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
 import { sendDescriptor } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { copySize } from "../linux/terminal.js";
-import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
-import { resctrlRoot } from "../resctrl/resctrl-root.js";
 import { attend, takeSignals } from "./attend.js";
 import { connectTo, requireConsole, writePidFile } from "./caller.js";
 import { planCgroups } from "./cgroups.js";
@@ -27,14 +24,13 @@ import { rootOf } from "./facts.js";
 import { runHooks, runStopHooks } from "./hooks.js";
 import { makeMountPoints } from "./mount-points.js";
 import { openNamespaces } from "./namespaces.js";
+import { NewContainer } from "./new-container.js";
 import type { CgroupManager, GlobalOptions } from "./options.js";
 import { readBundle } from "./plan.js";
-import { recordProcess } from "./recorded-process.js";
 import { destroyOnce } from "./run.js";
-import { newRecord, type Saved } from "./saved.js";
+import type { Saved } from "./saved.js";
 import { specState } from "./state.js";
-import { StateDirectory } from "./state-directory.js";
-import { Undo } from "./undo.js";
+import type { StateDirectory } from "./state-directory.js";
 
 /** What `restore` takes. */
 export interface RestoreOptions extends GlobalOptions, CriuOptions {
@@ -83,101 +79,68 @@ interface Restored {
 }
 
 function restoreProcesses(options: RestoreOptions): Restored {
-  const { id, lsmProfile, lsmMountContext } = options;
-  const { config, text, bundle } = readBundle(options);
-  const rootfs = rootOf(config, bundle);
-  if (options.cgroupManager === "systemd")
-    throw new Failure(`restore container ${quote(id)}`, {
-      cause: "systemd as the manager of cgroups cannot be given restored processes",
-      hint: "--cgroup-manager cgroupfs makes the cgroups without it",
-    });
+  const bundle = readBundle(options);
+  const { config } = bundle;
+  const rootfs = rootOf(config, bundle.bundle);
   requireConsole(config.process, options);
   const cgroups = planCgroups(config, options);
-  const { intelRdt } = config.linux ?? {};
-  const resctrl = intelRdt && planResctrlGroup(resctrlRoot(), id, intelRdt);
-  const undo = new Undo();
-  const opened: Fd[] = [];
-  const keep = (fd: Fd): Fd => {
-    opened.push(fd);
-    return fd;
-  };
-  try {
-    const directories = checkDirectories(options, "restore.log", false);
-    const streams = inheritedStreams(directories.images);
-    const directory = StateDirectory.create(options.root, id);
-    undo.add(() => directory.remove());
-    directory.saveConfig(text);
-    let saved: Saved = { ...newRecord(id, config, bundle, rootfs, cgroups), ...(resctrl && { resctrl }) };
-    directory.save(saved);
-    // Its limits are for the container, not for criu: they come when that is done.
-    if (cgroups !== undefined) undo.add(makeCgroup({ ...cgroups, settings: [] }));
-    if (resctrl && intelRdt) undo.add(makeResctrlGroup(resctrl, intelRdt));
+  const directories = checkDirectories(options, "restore.log", false);
+  const streams = inheritedStreams(directories.images);
+  // Its limits are for the container, not for criu: they come when that is done.
+  const beginning = { ...bundle, rootfs, cgroups: cgroups && withoutLimits(cgroups) };
+  return NewContainer.make(options, options.id, beginning, (container) => {
+    const { directory, undo, keep } = container;
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
+    const { consoleSocket } = options;
+    const console = consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", consoleSocket));
+    makeMountPoints(config, bundle.bundle, rootfs);
+    undo.add(() => runStopHooks(container.saved, options.warn));
+    undo.add(() => end(container.saved.pid));
+    const sources = externalSources(config, bundle.bundle, rootfs, cgroups);
     const { inherit_fd, join_ns } = restoredNamespaces(config, namespaces);
-    const console =
-      options.consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", options.consoleSocket));
-    makeMountPoints(config, bundle, rootfs);
-    undo.add(() => runStopHooks(saved, options.warn));
-    undo.add(() => end(saved.pid));
-    const sources = externalSources(config, bundle, rootfs, cgroups);
-    let terminal: Fd | undefined;
-    const steps: Record<string, (notice: Notice) => void> = {
-      "setup-namespaces"({ pid }) {
-        saved = recordProcess(saved, pid);
-        directory.save(saved);
-        const setting = { state: specState(saved, "creating"), init: pid };
-        runHooks("prestart", config.hooks?.prestart, setting);
-        runHooks("createRuntime", config.hooks?.createRuntime, setting);
-      },
-      "orphan-pts-master"({ fd }) {
-        if (fd === undefined) return;
-        if (console === undefined) terminal = fd;
-        else sendDescriptor(console, "/dev/pts/ptmx", keep(fd));
-      },
-      "post-restore"({ pid }) {
-        saved = { ...recordProcess(saved, pid), ready: true };
-        if (config.root?.readonly) makeRootReadonly(pid);
-        if (cgroups !== undefined) applySettings(cgroups.settings, cgroups.cgroup.paths);
-        directory.save(saved);
-        writePidFile(options, pid);
-      },
+    const { lsmProfile, lsmMountContext } = options;
+    const content: Content = {
+      ...commonOptions(options, config, directories),
+      root: rootfs,
+      evasive_devices: true,
+      rst_sibling: true,
+      inherit_fd: [...streams, ...inherit_fd],
+      join_ns,
+      ext_mnt: Object.entries(sources).map(([key, val]) => ({ key, val })),
+      ...(lsmProfile !== undefined && { lsm_profile: lsmProfile }),
+      ...(lsmMountContext !== undefined && { lsm_mount_context: lsmMountContext }),
     };
-    telling(`restore container ${quote(id)}`, directories, () =>
+    const terminals: Fd[] = [];
+    telling(`restore container ${quote(options.id)}`, directories, () =>
       converse({
         kind: "restore",
-        content: {
-          ...commonOptions(options, config, directories),
-          root: rootfs,
-          evasive_devices: true,
-          rst_sibling: true,
-          inherit_fd: [...streams, ...inherit_fd],
-          join_ns,
-          ext_mnt: Object.entries(sources).map(([key, val]) => ({ key, val })),
-          ...(lsmProfile !== undefined && { lsm_profile: lsmProfile }),
-          ...(lsmMountContext !== undefined && { lsm_mount_context: lsmMountContext }),
-        },
+        content,
         inherited: Object.values(namespaces),
         root: rootfs,
-        started(pid) {
-          if (resctrl) enterResctrlGroup(resctrl, pid);
-          return { ...enterCgroups(pid, cgroups), ...openDirectories(pid, directories, keep) };
+        started: (pid) => ({ ...enterCgroups(pid, container, cgroups), ...openDirectories(pid, directories, keep) }),
+        notified({ script, pid, fd }) {
+          if (script === "setup-namespaces") runRuntimeHooks(container, config, pid);
+          else if (script === "post-restore") {
+            complete(container, config, pid, cgroups);
+            writePidFile(options, pid);
+          } else if (script === "orphan-pts-master" && fd !== undefined) {
+            if (console === undefined) terminals.push(fd);
+            else sendDescriptor(console, "/dev/pts/ptmx", keep(fd));
+          }
         },
-        notified: (notice) => steps[notice.script]?.(notice),
       }),
     );
-    return { saved, directory, ...(terminal !== undefined && { terminal }) };
-  } catch (error) {
-    undo.run();
-    throw error;
-  } finally {
-    for (const fd of opened) close(fd);
-  }
+    const [terminal] = terminals;
+    return { saved: container.saved, directory, ...(terminal !== undefined && { terminal }) };
+  });
 }
 
 /** Takes criu into the container's cgroups, and tells it by their paths where the processes belong. */
-function enterCgroups(pid: number, cgroups: CgroupPlan | undefined): Content {
-  for (const { directory } of cgroups?.places ?? []) writeFile(`${directory}/cgroup.procs`, String(pid));
+function enterCgroups(pid: number, container: NewContainer, cgroups: CgroupPlan | undefined): Content {
+  container.admit(pid);
+  if (cgroups?.unit === undefined)
+    for (const { directory } of cgroups?.places ?? []) writeFile(`${directory}/cgroup.procs`, String(pid));
   const lines = readFile(`/proc/${pid}/cgroup`).trimEnd().split("\n");
   return {
     cg_root: lines.map((line) => {
@@ -185,6 +148,24 @@ function enterCgroups(pid: number, cgroups: CgroupPlan | undefined): Content {
       return { ctrl, path };
     }),
   };
+}
+
+/** The container's namespaces are made: the hooks that are for that run. */
+function runRuntimeHooks(container: NewContainer, { hooks }: Config, pid: number): void {
+  container.recordProcess(pid);
+  container.save();
+  const setting = { state: specState(container.saved, "creating"), init: pid };
+  runHooks("prestart", hooks?.prestart, setting);
+  runHooks("createRuntime", hooks?.createRuntime, setting);
+}
+
+/** The container's processes are there, and stopped: they get what criu does not give them. */
+function complete(container: NewContainer, { root }: Config, pid: number, cgroups: CgroupPlan | undefined): void {
+  container.recordProcess(pid);
+  container.record({ ready: true });
+  if (root?.readonly) makeRootReadonly(pid);
+  if (cgroups !== undefined) setLimits(cgroups);
+  container.save();
 }
 
 /** Makes the root read-only, as it was: criu mounts it anew. */

@@ -46,10 +46,17 @@ export interface Saved {
 /** The record of a container that is being made: as yet without a process, and with nothing to start. */
 export const newRecord = (
   id: string,
-  config: Config,
-  bundle: string,
-  rootfs: string,
-  cgroups: CgroupPlan | undefined,
+  {
+    config,
+    bundle,
+    rootfs,
+    cgroups,
+  }: {
+    readonly config: Config;
+    readonly bundle: string;
+    readonly rootfs: string;
+    readonly cgroups: CgroupPlan | undefined;
+  },
 ): Saved => ({
   ociVersion: config.ociVersion,
   id,

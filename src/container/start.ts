@@ -3,11 +3,11 @@ import { Init } from "../launch/init.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { type Fd, quote, unlink, using } from "../linux/file.js";
+import { type Fd, keeping, quote, unlink, using } from "../linux/file.js";
 import { waitReadable } from "../linux/process.js";
 import { connectIn } from "../linux/socket.js";
 import { SyscallError } from "../linux/syscall.js";
-import { closeCgroups, openCgroups } from "./cgroups.js";
+import { openCgroups } from "./cgroups.js";
 import { destroy } from "./destroy.js";
 import { gatherFacts } from "./facts.js";
 import { namespaceTypes, pidInside, runHooks } from "./hooks.js";
@@ -91,8 +91,8 @@ function passOn(directory: StateDirectory, saved: Saved, listener: Fd): void {
 function runStartHooks(directory: StateDirectory, saved: Saved, signals: SignalPipe | undefined): void {
   const config = directory.readConfig();
   const agent = seccompAgent(config);
-  const cgroups = openCgroups(saved.cgroup);
-  try {
+  keeping((keep) => {
+    const cgroups = openCgroups(saved.cgroup, keep);
     const options = { root: directory.root, id: saved.id, preserveFds: 0, newKeyring: false, pivot: true };
     const facts = gatherFacts(config, options, saved.bundle, cgroups.facts);
     runHooks("startContainer", config.hooks?.startContainer, {
@@ -104,9 +104,7 @@ function runStartHooks(directory: StateDirectory, saved: Saved, signals: SignalP
       init: saved.pid,
       signals,
     });
-  } finally {
-    closeCgroups(cgroups);
-  }
+  });
 }
 
 /** How long an init that has failed may take to end, in milliseconds. */

@@ -4,7 +4,15 @@ import type { Config, ExecCPUAffinity, Process } from "../generated/config.js";
 import { maskOf, parseNumberList } from "../linux/number-list.js";
 import type { Program } from "../machine/program.js";
 import { AT_FDCWD, Builder, flags, slot, text } from "./builder.js";
-import { type Compiled, closeStrangers, compileTreatment, confine, enterCgroups, startSession } from "./compile.js";
+import {
+  type Compiled,
+  closeStrangers,
+  compileTreatment,
+  confine,
+  enterCgroups,
+  startSession,
+  withFilter,
+} from "./compile.js";
 import { becomeRoot, executeProgram, startBetween, startInside } from "./compile-spawn.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import type { Facts } from "./facts.js";
@@ -24,7 +32,8 @@ import { compileTimeEntry } from "./time-namespace.js";
  */
 export function compileExec(config: Config, process: Process, facts: Facts): Compiled {
   const executing = { ...config, process };
-  return { launcher: compileLauncher(executing, process, facts), init: compileProgram(executing, process, facts) };
+  const complete = withFilter(config, facts);
+  return { launcher: compileLauncher(executing, process, facts), init: compileProgram(executing, process, complete) };
 }
 
 function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup }: Facts): Program {

@@ -28,16 +28,28 @@ export interface Compiled {
   /** Starts init; runs in the runtime's process and in what becomes init's. */
   readonly launcher: Program;
   readonly init: Program;
+  /** What linux.seccomp was compiled to, unless that was known. */
+  readonly filter?: Uint8Array;
 }
 
 /**
  * Compiles a container: the programs that make its init and that this runs, from its first instruction to the user's
  * program. The config must have been validated. Throws Failure where something in it cannot be done.
  */
-export const compile = (config: Config, facts: Facts): Compiled => ({
-  launcher: compileLauncher(config, facts),
-  init: compileInit(config, facts),
-});
+export function compile(config: Config, facts: Facts): Compiled {
+  const complete = withFilter(config, facts);
+  return {
+    launcher: compileLauncher(config, complete),
+    init: compileInit(config, complete),
+    ...(complete !== facts && { filter: complete.filter }),
+  };
+}
+
+/** Facts with the filter that linux.seccomp compiles to, where there is one. Throws Failure. */
+export const withFilter = ({ linux }: Config, facts: Facts): Facts =>
+  linux?.seccomp === undefined || facts.filter !== undefined
+    ? facts
+    : { ...facts, filter: compileSeccomp(linux.seccomp, ffi.arch) };
 
 function compileInit(config: Config, facts: Facts): Program {
   const b = new Builder(needsManyDescriptors(config));
@@ -77,7 +89,7 @@ export function compileConfinedHook(config: Config, hook: Hook, from: string, fa
   const process = { ...(config.process ?? {}), cwd: "/", args: hook.args ?? [hook.path], env: hook.env ?? [] };
   if (isLabelled(process)) openProcfs(b);
   const { dropLast } = compileIdentity(b, { ...config, process }, facts);
-  confine(b, config, process, facts, dropLast);
+  confine(b, config, process, withFilter(config, facts), dropLast);
   b.about(`exec ${quote(hook.path)}`, from);
   b.call("execve", [text(hook.path), { strings: process.args }, { strings: process.env }]);
   return b.finish();
@@ -195,14 +207,14 @@ export function compileTreatment(b: Builder, config: Config, process: Process, f
   b.call("personality", [flags(`PER_${personality.domain}`)]);
 }
 
-/** As late as can be: after this only what the filter allows. */
-export function confine(b: Builder, config: Config, process: Process, facts: Facts, dropLast: () => void): void {
+/** As late as can be: after this only what the filter allows. The facts are those of `withFilter`. */
+export function confine(b: Builder, config: Config, process: Process, { filter }: Facts, dropLast: () => void): void {
   compileLabels(b, process);
   if (process.noNewPrivileges) {
     b.about("keep the process from gaining privileges", "process.noNewPrivileges");
     b.call("prctl", [flags("PR_SET_NO_NEW_PRIVS"), 1, 0, 0, 0]);
   }
-  if (config.linux?.seccomp !== undefined) loadFilter(b, config.linux.seccomp, facts);
+  if (config.linux?.seccomp !== undefined) loadFilter(b, config.linux.seccomp, filter as Uint8Array);
   dropLast();
 }
 
@@ -218,8 +230,7 @@ function waitForStart(b: Builder): void {
 }
 
 /** Loads the filter. Whoever answers its notifications gets its listener before anything more is done. */
-function loadFilter(b: Builder, seccomp: Seccomp, facts: Facts): void {
-  const filter = facts.filter ?? compileSeccomp(seccomp, ffi.arch);
+function loadFilter(b: Builder, seccomp: Seccomp, filter: Uint8Array): void {
   const how = filterFlags(seccomp);
   const names: string[] = (Object.keys(FLAGS) as SeccompFlag[]).filter((name) => how & FLAGS[name]);
   const listens = notifies(seccomp);

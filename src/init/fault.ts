@@ -19,14 +19,15 @@ export function parseFault(text: string): Fault {
 }
 
 /** The container with a step that fails wherever it is reached. Throws Failure where there is no step of that number. */
-export function withFault({ launcher, init }: Compiled, { number, errno }: Fault): Compiled {
+export function withFault(compiled: Compiled, { number, errno }: Fault): Compiled {
+  const { launcher, init } = compiled;
   const before = stepCount(launcher);
   const total = before + stepCount(init);
   if (number < 1 || number > total)
     throw new Failure(`--fail-step ${number}:${errno}`, { cause: `the steps are numbered from 1 to ${total}` });
   return number <= before
-    ? { launcher: failAt(launcher, number, errno, true), init }
-    : { launcher, init: failAt(init, number - before, errno, false) };
+    ? { ...compiled, launcher: failAt(launcher, number, errno, true) }
+    : { ...compiled, init: failAt(init, number - before, errno, false) };
 }
 
 /** @param returns whether a step that hands its error to the runtime, in whose process it is made, still does so */

@@ -34,6 +34,19 @@ export function using<T>(fd: Fd, use: (fd: Fd) => T): T {
   }
 }
 
+/** Runs `use` with a function that takes descriptors, and closes those whatever happens. */
+export function keeping<T>(use: (keep: (fd: Fd) => Fd) => T): T {
+  const kept: Fd[] = [];
+  try {
+    return use((fd) => {
+      kept.push(fd);
+      return fd;
+    });
+  } finally {
+    for (const fd of kept) close(fd);
+  }
+}
+
 /** Reads up to `bytes.length` bytes. Returns how many; 0 at the end. Throws SyscallError. */
 export const read = (fd: Fd, bytes: Uint8Array): number => sys("read", fd, bytes, bytes.length);
 

@@ -22,7 +22,7 @@ const aligned = (length: number): number => (length + 3) & ~3;
 export class Netlink {
   private sequence = 0;
 
-  private constructor(private readonly socket: Fd) {}
+  private constructor(readonly socket: Fd) {}
 
   /** Opens a conversation in this process's network namespace. Throws SyscallError. */
   static open(): Netlink {

@@ -12,8 +12,9 @@ import { isSliceUnit, type Unit } from "./unit.js";
 /** A unit that is to be made. */
 export interface UnitPlan {
   readonly unit: Unit;
-  /** All but the process that it begins with. */
+  /** What there is beside its limits and the process that it begins with. */
   readonly properties: readonly Property[];
+  readonly limits: readonly Property[];
 }
 
 /** What a container wants of its unit. */
@@ -45,16 +46,16 @@ export function planUnit({ id, unit, version, settings, devices, more }: UnitReq
       property("TasksAccounting", "b", true),
       property(version === 2 ? "IOAccounting" : "BlockIOAccounting", "b", true),
       ...(devices === undefined ? [] : deviceProperties(devices)),
-      ...resourceProperties(settings),
       ...more,
     ],
+    limits: resourceProperties(settings),
   };
 }
 
 /** Makes a unit with a process in it; a slice begins without. Throws Failure. */
-export function startUnit({ unit, properties }: UnitPlan, pid: number): void {
+export function startUnit({ unit, properties, limits }: UnitPlan, pid: number): void {
   const { manager, name } = unit;
-  const all = isSliceUnit(unit) ? properties : [...properties, property("PIDs", "au", [pid])];
+  const all = [...limits, ...properties, ...(isSliceUnit(unit) ? [] : [property("PIDs", "au", [pid])])];
   const start = (systemd: Systemd) => systemd.startTransientUnit(name, all);
   Systemd.use(manager, (systemd) => {
     try {
