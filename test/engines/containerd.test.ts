@@ -175,14 +175,16 @@ const FEATURES: readonly Feature<Containerd>[] = [
     name: "checkpoint and restore",
     missing: () => MISSING_CRIU || undefined,
     run: (engine, runtime) => {
+      // containerd stores what is saved under the container's id, and not a second time.
+      const id = `saved-${runtime.name}`;
       const counting = "i=0; while :; do i=$((i+1)); echo $i > /tmp/n; sleep 0.05; done";
-      succeeds(engine.ctr("run", "--detach", "--null-io", ...engine.use(runtime), IMAGE, "c", "sh", "-c", counting));
-      const count = () => Number(succeeds(engine.ctr("tasks", "exec", "--exec-id=e", "c", "cat", "/tmp/n")));
+      succeeds(engine.ctr("run", "--detach", "--null-io", ...engine.use(runtime), IMAGE, id, "sh", "-c", counting));
+      const count = () => Number(succeeds(engine.ctr("tasks", "exec", "--exec-id=e", id, "cat", "/tmp/n")));
       eventually(() => assert.ok(count() > 10));
       const reference = `docker.io/library/${runtime.name}:saved`;
-      succeeds(engine.ctr("containers", "checkpoint", "--rw", "--task", "--image", "c", reference));
+      succeeds(engine.ctr("containers", "checkpoint", "--task", id, reference));
       engine.tidy();
-      succeeds(engine.ctr("containers", "restore", "--rw", "--live", "c", reference));
+      succeeds(engine.ctr("containers", "restore", "--live", id, reference));
       eventually(() => assert.ok(count() > 10));
     },
   },
