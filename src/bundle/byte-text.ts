@@ -18,5 +18,9 @@ const NUL = Buffer.alloc(1);
 /** As text for a person: UTF-8, as it mostly is. */
 export const toText = (text: ByteText): string => toBytes(text).toString();
 
-/** As it stands in messages: in double quotes, control characters escaped. */
-export const quoteBytes = (text: ByteText): string => JSON.stringify(toText(text));
+/** More of a name than this, in bytes, helps nobody who reads a message. */
+const MAX_QUOTED = 256;
+
+/** As it stands in messages: in double quotes, control characters escaped, and cut where it is long. */
+export const quoteBytes = (text: ByteText): string =>
+  text.length <= MAX_QUOTED ? JSON.stringify(toText(text)) : JSON.stringify(`${toText(text.slice(0, MAX_QUOTED))}…`);

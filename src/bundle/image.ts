@@ -92,9 +92,15 @@ export function digestAt(node: JsonNode): Digest {
 /** What an archive tells of a layer: the rest is in the image's configuration. */
 export type Blob = Pick<Layer, "size" | "blobDigest" | "read">;
 
+/** The most layers that the kernel makes an overlay file system of, OVL_MAX_STACK. */
+const MAX_LAYERS = 500;
+
 /** An image out of its configuration and its layers' blobs. Throws Failure where they do not fit. */
 export function makeImage(imageNames: readonly string[], config: ImageConfig, blobs: readonly Blob[]): Image {
   const { diffIds } = config;
+  const odd = imageNames.find((name) => !/^[\w.:@/+-]+$/.test(name));
+  if (odd !== undefined) throw new Failure(`image name ${quote(odd)}`, { cause: "it has characters that none has" });
+  if (blobs.length > MAX_LAYERS) throw new Failure(`${blobs.length} layers`, { cause: `more than ${MAX_LAYERS}` });
   if (diffIds.length !== blobs.length)
     throw new Failure(`${blobs.length} layers`, { cause: `the configuration tells of ${diffIds.length}` });
   let chainId: Digest | undefined;

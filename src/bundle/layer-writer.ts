@@ -16,6 +16,12 @@ const WHITEOUT = ".wh.";
 const RESERVED = ".wh..wh.";
 const OPAQUE = ".wh..wh..opq";
 
+/** The longest path that system calls take, in bytes; PATH_MAX without the NUL at its end. */
+const MAX_PATH = 4095;
+
+/** No image has as many entries in a layer: all their names are kept in memory. */
+const MAX_ENTRIES = 4_000_000;
+
 const NEW_FILE = C.O_WRONLY | C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW;
 
 /**
@@ -27,20 +33,24 @@ export class LayerWriter implements TarVisitor {
   /** The file that is being written. */
   private file: { fd: Fd; entry: TarEntry; path: Buffer } | undefined;
   private readonly unknownAttributes = new Set<ByteText>();
+  private entries = 0;
 
   /**
    * @param root the root directory; stays open
    * @param warn is told, once each, of extended attributes that the file system does not know
+   * @param maxEntries how many entries there may be
    */
   constructor(
     root: Fd,
     private readonly warn: (message: string) => void,
+    private readonly maxEntries = MAX_ENTRIES,
   ) {
     this.tree = new RootTree(root);
   }
 
   entry(entry: TarEntry): boolean {
     return about(entry, () => {
+      if (++this.entries > this.maxEntries) throw new Failure(`more than ${this.maxEntries} entries`);
       this.tree.trim();
       const path = pathOf(entry.name);
       const [parentPath, name] = split(path);
@@ -118,6 +128,7 @@ export class LayerWriter implements TarVisitor {
         this.describeDirectory(entry, path, at);
         return false;
       case "symlink":
+        if (entry.target.includes("\0")) throw new Failure("its target contains a NUL character");
         symlinkSync(toBytes(entry.target), at);
         break;
       default:
@@ -179,6 +190,7 @@ function about<T>(entry: TarEntry, act: () => T): T {
 
 /** An entry's name as a path below the root, "" the root itself. Throws Failure where it leads upwards. */
 function pathOf(name: ByteText): ByteText {
+  if (name.length > MAX_PATH) throw new Failure(`its name is ${name.length} bytes long`);
   if (name.includes("\0")) throw new Failure("its name contains a NUL character");
   const components = name.split("/").filter((component) => component !== "" && component !== ".");
   if (components.includes("..")) throw new Failure('".." in a name leads out of its directory');

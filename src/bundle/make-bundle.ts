@@ -144,7 +144,8 @@ function entriesIn(path: string): number {
 function nameOf(image: Image, tarball: string): string {
   // A name without any of these is a tag alone.
   const name = image.names.find((candidate) => /[:/@]/.test(candidate));
-  if (name !== undefined) return basename(name.replace(/(:[^/]*)?(@.*)?$/, ""));
+  const last = basename(name?.replace(/(:[^/]*)?(@.*)?$/, "") ?? "");
+  if (/\w/.test(last)) return last;
   return tarball === "-" ? "image" : basename(tarball).replace(/(\.tar)?(\.(gz|zst|tgz))?$/, "") || "image";
 }
 

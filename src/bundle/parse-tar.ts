@@ -33,7 +33,7 @@ const TYPES: Readonly<Record<string, TarType>> = {
 /** Flags of entries that have no content, whatever size their header states. */
 const WITHOUT_CONTENT = "123456";
 
-/** Long names and extended attributes of one entry; nobody has more. */
+/** Long names, extended attributes and the map of one entry, in bytes; nobody has more. */
 const MAX_EXTENDED = 1 << 20;
 
 const HEADER: Want = { kind: "header", size: BLOCK };
@@ -49,6 +49,8 @@ export function* parseTar(visitor: TarVisitor): TarParser {
   let offset = 0;
   const global = noRecords();
   let records = global;
+  /** Bytes of extended headers for all entries, and for the next one. */
+  const extended = { global: 0, next: 0 };
   for (;;) {
     const block = yield HEADER;
     offset += BLOCK;
@@ -57,7 +59,9 @@ export function* parseTar(visitor: TarVisitor): TarParser {
     const { flag, size } = header;
     if (size < 0) throw new Failure(`tar header with the size ${size}`);
     if (isExtended(flag)) {
-      if (size > MAX_EXTENDED) throw new Failure(`extended tar header of ${size} bytes`);
+      extended[flag === "g" ? "global" : "next"] += size;
+      const total = extended.global + extended.next;
+      if (total > MAX_EXTENDED) throw new Failure(`extended tar headers of ${total} bytes`);
       const padded = size + paddingOf(size);
       const bytes = padded === 0 ? EMPTY : (yield { kind: "exactly", size: padded }).subarray(0, size);
       offset += padded;
@@ -68,6 +72,7 @@ export function* parseTar(visitor: TarVisitor): TarParser {
     } else {
       offset += yield* entry(header, block, offset, visitor, records);
       records = global;
+      extended.next = 0;
     }
   }
 }
@@ -164,6 +169,7 @@ function* oldSparseMap(header: Buffer): Generator<Want, SparseMap, Buffer> {
   add(header, 386, 4);
   const size = number(header, 483, 12, "size");
   for (let more = header[482] !== 0; more; taken += BLOCK) {
+    if (taken >= MAX_EXTENDED) throw new Failure("sparse map without an end");
     const block = yield ONE_BLOCK;
     add(block, 0, 21);
     more = block[504] !== 0;

@@ -30,6 +30,7 @@ export function addRecords(records: PaxRecords, bytes: Buffer): void {
 }
 
 function addRecord(records: PaxRecords, key: ByteText, value: Buffer): void {
+  if (key.includes("\0")) throw new Failure(`extended tar header with ${quoteBytes(key)}`);
   const text = fromBytes(value);
   if (key.startsWith(ATTRIBUTE)) records.attributes.set(key.slice(ATTRIBUTE.length), Buffer.from(value));
   else if (key === "GNU.sparse.offset") records.segments.push({ offset: integer(key, text), length: 0 });

@@ -26,6 +26,7 @@ export function makeVolumes(bundle: string, destinations: readonly string[]): Vo
 }
 
 function makeVolume(rootfs: string, destination: string, path: string): void {
+  if (posix.join("/", destination) === "/") throw new Failure("it would hide the root file system");
   mkdirSync(path, 0o755);
   const target = openSync(path, C.O_RDONLY | C.O_DIRECTORY);
   const root = openSync(rootfs, C.O_PATH | C.O_DIRECTORY);

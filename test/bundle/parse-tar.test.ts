@@ -107,7 +107,7 @@ test("what is malformed is refused", () => {
     [pax(paxRecords({ size: "-1" })), /with size "-1"/],
     [pax(paxRecords({ size: "99999999999999999999" })), /with size/],
     [pax(paxRecords({ mtime: "soon" })), /with mtime "soon"/],
-    [tar([{ name: "x", flag: "x", size: 1 << 30 }]), /extended tar header of 1073741824 bytes/],
+    [tar([{ name: "x", flag: "x", size: 1 << 30 }]), /extended tar headers of 1073741824 bytes/],
     [tar([{ name: "x", flag: "M" }]), /entry "x": unknown type "M"/],
     [tar([file("f", "abc")]).subarray(0, 514), /cut short after 514 bytes/],
     [tar([file("f", "abc")]).subarray(0, 1000), /cut short after 1000 bytes/],

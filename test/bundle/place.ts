@@ -192,7 +192,7 @@ function makeBtrfs(): string {
   const { status } = spawnSync("sh", ["-c", make, image, directory]);
   process.once("exit", () => {
     if (status === 0) spawnSync("umount", [directory]);
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, force: true });
   });
   rmSync(image, { force: true });
   return status === 0 ? directory : "";
