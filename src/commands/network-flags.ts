@@ -9,7 +9,7 @@ export function withNetworkFlags(command: Command): Command {
     .option("--subnet <subnet>", "a network of these addresses; one a family", addTo, [])
     .option(
       "-p, --publish <ports>",
-      "[ADDRESS:]PORT[-PORT]:PORT[-PORT][/tcp|udp|sctp], the host's ports first",
+      "[[ADDRESS:][PORT[-PORT]]:]PORT[-PORT][/tcp|udp|sctp], the host's ports first",
       addTo,
       [],
     )

@@ -175,6 +175,7 @@ const TABLE = {
   // socket(2), sendmsg(2), recvmsg(2)
   AF_UNIX: 1,
   AF_INET: 2,
+  AF_INET6: 10,
   AF_NETLINK: 0x10,
   SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
@@ -183,6 +184,7 @@ const TABLE = {
   SOCK_CLOEXEC: 0x80000,
   SOCK_NONBLOCK: 0x800,
   SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
   SCM_RIGHTS: 1,
   MSG_CMSG_CLOEXEC: 0x40000000,
   MSG_NOSIGNAL: 0x4000,

@@ -47,17 +47,31 @@ function parseGroups(text: string, atEnd: boolean): number[] | undefined {
 export const isLoopback = ({ family, bytes }: Address): boolean =>
   family === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
 
-/** The family of a network such as "10.0.0.0/24". Throws Failure, which names the flag, where the text is none. */
-export function familyOfSubnet(text: string): Family {
+/** A network's addresses: those that begin with as many bits of one of them. */
+export interface Subnet {
+  readonly address: Address;
+  readonly length: number;
+}
+
+/** A network such as "10.0.0.0/24". Throws Failure, which names the flag, where the text is none. */
+export function parseSubnet(text: string): Subnet {
   const [, address, length] = /^([^/]*)\/(\d{1,3})$/.exec(text) ?? [];
   const parsed = address === undefined ? undefined : parseAddress(address);
   if (parsed === undefined || Number(length) > parsed.bytes.length * 8)
     throw new Failure(`--subnet: ${quote(text)}`, { cause: "not of the form ADDRESS/LENGTH" });
-  const isHost = parsed.bytes.some(
-    (byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, Number(length) - i * 8)))) !== 0,
-  );
-  if (isHost) throw new Failure(`--subnet: ${quote(text)}`, { cause: `there are bits set behind the first ${length}` });
-  return parsed.family;
+  if (parsed.bytes.some((byte, i) => (byte & ~maskOf(Number(length), i)) !== 0))
+    throw new Failure(`--subnet: ${quote(text)}`, { cause: `there are bits set behind the first ${length}` });
+  return { address: parsed, length: Number(length) };
+}
+
+/** The byte at an index of a mask of as many bits. */
+const maskOf = (length: number, index: number): number => 0xff ^ (0xff >> Math.min(8, Math.max(0, length - index * 8)));
+
+/** Whether two networks have addresses in common. */
+export function overlap(a: Subnet, b: Subnet): boolean {
+  const length = Math.min(a.length, b.length);
+  const isSame = (byte: number, i: number) => ((byte ^ b.address.bytes[i]) & maskOf(length, i)) === 0;
+  return a.address.family === b.address.family && a.address.bytes.every(isSame);
 }
 
 /** Checks an address that a flag asks for. Throws Failure. */

@@ -1,6 +1,6 @@
 import { Netlink } from "../linux/netlink.js";
 import { deleteDevice, networkDevices } from "../linux/network-device.js";
-import { familyOfSubnet } from "./address.js";
+import { parseSubnet } from "./address.js";
 import type { CniNetwork } from "./cni-network.js";
 import { type Family, iptables, iptablesIfThere } from "./iptables.js";
 import { removeEmptyPortChains } from "./port-chains.js";
@@ -56,6 +56,7 @@ function hash(text: string): string {
 export interface BridgeSetup {
   readonly bridge: string;
   readonly families: readonly Family[];
+  readonly subnets: readonly string[];
 }
 
 /** What a network of fdnet's own needs to be set up. */
@@ -64,7 +65,8 @@ export function setupOf(network: CniNetwork): BridgeSetup {
     bridge: string;
     ipam: { ranges: readonly (readonly { subnet: string }[])[] };
   };
-  return { bridge, families: [...new Set(ipam.ranges.map(([{ subnet }]) => familyOfSubnet(subnet)))] };
+  const subnets = ipam.ranges.map(([{ subnet }]) => subnet);
+  return { bridge, subnets, families: [...new Set(subnets.map((subnet) => parseSubnet(subnet).address.family))] };
 }
 
 /**

@@ -1,6 +1,8 @@
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { type CniParameters, callPlugin } from "./cni-plugin.js";
+import { iptables } from "./iptables.js";
+import { formatMapping, type PortMapping } from "./port-mapping.js";
 
 /** The configuration of one plugin; what else it has is the plugin's own. */
 export interface PluginConfig {
@@ -64,11 +66,37 @@ export function detach(sandbox: Sandbox, attachment: Attachment): void {
 export function check(sandbox: Sandbox, attachment: Attachment): void {
   const { network, result } = attachment;
   if (network.disableCheck) return;
-  const hasIPv6 = result?.ips?.some(({ address }) => address.includes(":"));
-  // It looks for its IPv6 rules also where it had none to make (version 1.1).
   for (const plugin of network.plugins)
-    if (plugin.type !== "portmap" || hasIPv6) call("CHECK", sandbox, attachment, plugin, result);
+    if (isCheckedHere(plugin, attachment)) checkPorts(attachment);
+    else call("CHECK", sandbox, attachment, plugin, result);
 }
+
+/** portmap, by iptables, looks for rules of IPv6 also where it had none to make (version 1.1). */
+const isCheckedHere = ({ type, backend }: PluginConfig, { result }: Attachment): boolean =>
+  type === "portmap" && backend !== "nftables" && !result?.ips?.some(({ address }) => address.includes(":"));
+
+/** Looks for the rules of IPv4 that lead ports to a container. Throws Failure. */
+function checkPorts(attachment: Attachment): void {
+  const ports = portsOf(attachment);
+  if (ports.length === 0) return;
+  const addresses = (attachment.result?.ips ?? []).map(({ address }) => address.replace(/\/.*/, ""));
+  const rules = iptables(4, "-t", "nat", "-S").split("\n");
+  for (const mapping of ports) {
+    const { hostIP, hostPort, containerPort, protocol } = mapping;
+    const wanted = [
+      ` -p ${protocol} `,
+      ` --dport ${hostPort} `,
+      ...(hostIP === undefined ? [] : [` -d ${hostIP}/32 `]),
+    ];
+    const ends = addresses.map((address) => ` -j DNAT --to-destination ${address}:${containerPort}`);
+    if (!rules.some((rule) => wanted.every((part) => rule.includes(part)) && ends.some((end) => rule.endsWith(end))))
+      throw new Failure(nameOf(attachment), { cause: `no rule leads port ${formatMapping(mapping)} to the container` });
+  }
+}
+
+/** The ports of the host's that lead through an attachment. */
+export const portsOf = ({ runtimeConfig }: Attachment): readonly PortMapping[] =>
+  (runtimeConfig.portMappings ?? []) as readonly PortMapping[];
 
 const nameOf = ({ network }: Attachment): string => `network ${quote(network.name)}`;
 

@@ -1,10 +1,12 @@
 import { Failure } from "../linux/failure.js";
 import { quote, readlink } from "../linux/file.js";
 import { processStatus } from "../linux/process.js";
-import { familyOfSubnet, requireAddress } from "./address.js";
+import { parseSubnet, requireAddress } from "./address.js";
 import { bridgeNetwork, DEFAULT_NETWORK } from "./bridge-network.js";
-import { type Attachment, attach, type CniNetwork, check } from "./cni-network.js";
+import { type Attachment, attach, type CniNetwork, check, portsOf } from "./cni-network.js";
+import { exclusively } from "./exclusively.js";
 import { findNetwork } from "./find-network.js";
+import { assignPorts, type TakenPort } from "./host-ports.js";
 import { parseChoice } from "./network-choice.js";
 import { networkFiles, parseHost, writeFiles } from "./network-files.js";
 import { isOwn, leasesIn, removeUnusedNetworks, setUpNetwork } from "./own-networks.js";
@@ -78,7 +80,7 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
       cause: "it has the host's network",
       hint: "`--net host` is for that",
     });
-  const planned = [LOOPBACK, ...choice.names.map((name, i) => plan(places, name, i, wishes))];
+  const wished = [LOOPBACK, ...choice.names.map((name, i) => plan(places, name, i, wishes))];
   const records = Records.make(root, id);
   try {
     const before = records.read();
@@ -86,10 +88,13 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
       throw new Failure(`container ${quote(id)}`, { cause: "it has a network" });
     if (before !== undefined) release(records);
     try {
-      let record: NetRecord = { id, pid, startTime: status.startTime, bundle, attachments: planned, files: {} };
-      records.save(record);
+      let record: NetRecord = { id, pid, startTime: status.startTime, bundle, attachments: wished, files: {} };
+      exclusively(root, () => {
+        record = { ...record, attachments: withHostPorts(wished, takenPorts(root, id)) };
+        records.save(record);
+      });
       const sandbox = { containerId: id, netns: records.keepNamespace(pid) };
-      planned.forEach((attachment, i) => {
+      record.attachments.forEach((attachment, i) => {
         if (isOwn(root, attachment.network)) setUpNetwork(root, attachment.network);
         const result = attach(sandbox, attachment);
         record = { ...record, attachments: record.attachments.with(i, { ...attachment, result }) };
@@ -110,6 +115,22 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
   }
 }
 
+/** Attachments whose ports of the host's are all known. Throws Failure. */
+const withHostPorts = (attachments: readonly Attachment[], taken: readonly TakenPort[]): Attachment[] =>
+  attachments.map((attachment) => {
+    const mappings = portsOf(attachment);
+    if (mappings.length === 0) return attachment;
+    const portMappings = assignPorts(mappings, taken);
+    return { ...attachment, runtimeConfig: { ...attachment.runtimeConfig, portMappings } };
+  });
+
+/** The ports that other containers have. */
+const takenPorts = (root: string, id: string): TakenPort[] =>
+  Records.list(root)
+    .filter((other) => other !== id)
+    .flatMap((other) => (Records.peek(root, other)?.attachments ?? []).map((attachment) => ({ other, attachment })))
+    .flatMap(({ other, attachment }) => portsOf(attachment).map((mapping) => ({ mapping, id: other })));
+
 /** Takes back what was half done; what cannot be is left to `gc`. */
 function undo(root: string, records: Records): void {
   try {
@@ -129,7 +150,7 @@ export function checkWishes({ net, ip, mac, subnet, publish, dns, addHost, hostn
   if (mac !== undefined && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac))
     throw new Failure(`--mac: ${quote(mac)}`, { cause: "not of the form 02:00:00:00:00:01" });
   for (const text of publish) parsePublish(text);
-  for (const text of subnet) familyOfSubnet(text);
+  for (const text of subnet) parseSubnet(text);
   if (hostname !== undefined && !/^[\w.-]{1,64}$/.test(hostname))
     throw new Failure(`--hostname: ${quote(hostname)}`, { cause: "not 1 to 64 letters, digits, and _ . -" });
   const asked = { ip, mac: mac === undefined ? [] : [mac], subnet, publish };
@@ -160,7 +181,8 @@ function plan({ root, networks }: Places, name: string, index: number, wishes: N
   return { network, ifname: `eth${index}`, args: args.join(";"), runtimeConfig };
 
   function networkOf(called: string): CniNetwork {
-    const configured = findNetwork(networks, called);
+    const broken: Failure[] = [];
+    const configured = findNetwork(networks, called, (failure) => broken.push(failure));
     if (configured !== undefined && subnet.length > 0)
       throw new Failure(`network ${quote(called)}`, {
         cause: `${quote(networks)} describes it: it has its own subnets`,
@@ -168,7 +190,7 @@ function plan({ root, networks }: Places, name: string, index: number, wishes: N
     if (configured !== undefined) return configured;
     if (subnet.length === 0 && called !== DEFAULT_NETWORK)
       throw new Failure(`network ${quote(called)}`, {
-        cause: `no file in ${quote(networks)} describes it`,
+        cause: broken[0] ?? `no file in ${quote(networks)} describes it`,
         hint: "--subnet makes one",
       });
     return bridgeNetwork({

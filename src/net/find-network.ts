@@ -5,28 +5,36 @@ import type { CniNetwork, PluginConfig } from "./cni-network.js";
 /** Results of older versions than these have another form. */
 const VERSIONS = /^(0\.[34]\.\d+|1\.\d+\.\d+)$/;
 
-/** The network of a name that a directory of configurations has; undefined where none does. Throws Failure. */
-export function findNetwork(directory: string, name: string): CniNetwork | undefined {
+/**
+ * The network of a name that a directory of configurations has; undefined where none does. Files that are no JSON hinder
+ * nobody: `tell` is told of them. Throws Failure where the network's own file is wrong.
+ */
+export function findNetwork(
+  directory: string,
+  name: string,
+  tell: (broken: Failure) => void = () => {},
+): CniNetwork | undefined {
   for (const file of listDirectory(directory).sort()) {
     if (!/\.(conflist|conf|json)$/.test(file)) continue;
     const path = `${directory}/${file}`;
     const document = parse(path);
-    if (document.name === name) return networkOf(path, document);
+    if (document instanceof Failure) tell(document);
+    else if (document.name === name) return networkOf(path, document);
   }
   return undefined;
 }
 
 type Document = Readonly<Record<string, unknown>>;
 
-function parse(path: string): Document {
+function parse(path: string): Document | Failure {
   let value: unknown;
   try {
     value = JSON.parse(readFile(path));
   } catch (cause) {
-    throw new Failure(quote(path), { cause });
+    return new Failure(quote(path), { cause });
   }
   if (typeof value === "object" && value !== null) return value as Document;
-  throw new Failure(quote(path), { cause: "has to be an object" });
+  return new Failure(quote(path), { cause: "has to be an object" });
 }
 
 /** A list of plugins; or the one plugin, where a file has the older form without a list. */

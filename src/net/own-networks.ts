@@ -3,7 +3,9 @@ import { listDirectory, mkdirAll, open, readFile, removeTree, using, writeAll } 
 import { sys } from "../linux/syscall.js";
 import { acceptForwarding, removeBridge, setupOf } from "./bridge-network.js";
 import type { CniNetwork } from "./cni-network.js";
+import { exclusively } from "./exclusively.js";
 import { Records } from "./records.js";
+import { refuseOverlap } from "./refuse-overlap.js";
 
 /** Where a root directory keeps the addresses that networks of fdnet's own have given away. */
 export const leasesIn = (root: string): string => `${root}/leases`;
@@ -19,8 +21,14 @@ export const isOwn = (root: string, { plugins }: CniNetwork): boolean =>
 export function setUpNetwork(root: string, network: CniNetwork): void {
   locking(root, network.name, (file, isSetUp) => {
     if (isSetUp) return;
-    // First on file: whatever comes to be is found there.
-    writeAll(file, JSON.stringify(network));
+    exclusively(root, () => {
+      refuseOverlap(
+        network,
+        ownNetworks(root).filter(({ name }) => name !== network.name),
+      );
+      // First on file: whatever comes to be is found there.
+      writeAll(file, JSON.stringify(network));
+    });
     acceptForwarding(setupOf(network));
   });
 }
@@ -28,7 +36,7 @@ export function setUpNetwork(root: string, network: CniNetwork): void {
 /** Removes what is left of networks of fdnet's own that no container is in any more. Throws Failure, SyscallError. */
 export function removeUnusedNetworks(root: string): void {
   const used = usedNetworks(root);
-  const setUp = listDirectory(networksIn(root)).filter((name) => readFile(`${networksIn(root)}/${name}`) !== "");
+  const setUp = ownNetworks(root).map(({ name }) => name);
   // The plugin makes a directory of leases even to look for one that is not there.
   for (const name of new Set([...setUp, ...listDirectory(leasesIn(root))])) {
     if (used.has(name)) continue;
@@ -41,6 +49,13 @@ export function removeUnusedNetworks(root: string): void {
     });
   }
 }
+
+/** The networks that are set up. */
+const ownNetworks = (root: string): CniNetwork[] =>
+  listDirectory(networksIn(root)).flatMap((name) => {
+    const text = readFile(`${networksIn(root)}/${name}`);
+    return text === "" ? [] : [JSON.parse(text)];
+  });
 
 function usedNetworks(root: string): Set<string> {
   const records = Records.list(root).flatMap((id) => Records.peek(root, id) ?? []);

@@ -38,8 +38,6 @@ test("a network is found by its name, in lists and in single configurations", (t
 test("a file that describes no network is an error that names it", (t) => {
   const good = { cniVersion: "1.0.0", name: "x", plugins: [{ type: "bridge" }] };
   const cases: [content: unknown, cause: RegExp][] = [
-    ["{", /^"[^"]*x\.conflist": .+/],
-    ["7", /": has to be an object$/],
     [{ ...good, cniVersion: "0.2.0" }, /": cniVersion: has to be 0\.3\.0 to 1\.x, is "0\.2\.0"$/],
     [{ ...good, cniVersion: undefined }, /": cniVersion: has to be 0\.3\.0 to 1\.x, is undefined$/],
     [{ ...good, plugins: [] }, /": plugins: has to be a list of plugins$/],
@@ -48,4 +46,18 @@ test("a file that describes no network is an error that names it", (t) => {
   ];
   for (const [content, message] of cases)
     assert.throws(() => findNetwork(directory(t, { "x.conflist": content }), "x"), { name: "Failure", message });
+});
+
+test("a file that is no JSON hinders nobody who wants another network, and is told of", (t) => {
+  const good = { cniVersion: "1.0.0", name: "x", plugins: [{ type: "bridge" }] };
+  const path = directory(t, { "1.conf": "{", "2.conf": "7", "3.conflist": good });
+  const told: string[] = [];
+  assert.equal(findNetwork(path, "x")?.name, "x");
+  assert.equal(
+    findNetwork(path, "y", ({ message }) => told.push(message)),
+    undefined,
+  );
+  assert.equal(told.length, 2);
+  assert.match(told[0], /^"[^"]*1\.conf": .+/);
+  assert.match(told[1], /2\.conf": has to be an object$/);
 });

@@ -90,6 +90,46 @@ networking("ports of udp and ranges are published, at one of the host's addresse
   net.assertNothingLeft();
 });
 
+networking("a port of the host's that nobody has is given, shown, and leads to the container", (net) => {
+  net.serve(net.within(net.host), "tcp", 49152);
+  eventually(() => assert.match(net.ask(net.host, "127.0.0.1", 49152), /^hello/));
+  net.bundle({ publish: ["80", `${OUTSIDE.host}::81`] });
+  net.start("one");
+  const ports = ["49153:80/tcp", `${OUTSIDE.host}:49154:81/tcp`];
+  assert.deepEqual(JSON.parse(net.told("ls", "--format", "json"))[0].ports, ports);
+  assert.match(net.told("ls"), /^one .* bridge .*10\.83\.0\.2 +49153:80\/tcp,192\.0\.2\.1:49154:81\/tcp$/m);
+  assert.match(net.told("inspect", "--check", "one"), /"hostPort": 49153/);
+  for (const port of [80, 81]) net.serve(net.withinContainer("one"), "tcp", port);
+  for (const port of [49153, 49154])
+    eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, port), `hello ::ffff:${OUTSIDE.outside}`));
+  // Whoever comes next gets others, and none that somebody has.
+  net.start("two");
+  assert.equal(JSON.parse(net.told("ls", "--format", "json"))[1].ports[0], "49155:80/tcp");
+  for (const [publish, owner] of [
+    ["49153:80", /--publish: "49153:80\/tcp": the port is container "one"'s$/],
+    ["49152:80", /--publish: "49152:80\/tcp": a program on the host has the port$/],
+  ] as const) {
+    net.bundle({ publish: [publish] });
+    assert.match(net.fdrunc("create", "three").fails(), owner);
+  }
+  net.delete("one", "two");
+  net.assertNothingLeft();
+});
+
+networking("inspect --check tells of a rule that is gone", (net) => {
+  net.bundle({ publish: ["80:80"] });
+  net.start("c");
+  net.told("inspect", "--check", "c");
+  const nat = (...args: string[]) => command(...net.within(net.host), "iptables", "-t", "nat", ...args);
+  const [, chain = ""] = /^-A (CNI-DN-\w+) .*-j DNAT/m.exec(nat("-S")) ?? [];
+  nat("-F", chain);
+  const { status, stderr } = net.fdnet(["inspect", "--check", "c"]);
+  const message = 'fdnet: network "bridge": no rule leads port 80:80/tcp to the container\n';
+  assert.deepEqual([status, stderr], [1, message]);
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
 networking("two containers of a network reach each other; the last one takes the bridge along", (net) => {
   net.bundle({});
   net.start("one");
@@ -224,6 +264,17 @@ networking("a network that cannot be had leaves nothing", (net) => {
   writeFileSync(join(net.configs, "p.conf"), JSON.stringify({ cniVersion: "1.0.0", name: "p", type: "ptp" }));
   refuses({ net: ["p"], publish: ["80:80"] }, /network "p": none of its plugins has the capability "portMappings"$/);
   refuses({ net: ["p"], subnet: ["10.1.0.0/24"] }, /network "p": ".*" describes it: it has its own subnets$/);
+  refuses({ net: ["web"], subnet: ["192.0.2.0/25"] }, /: 192\.0\.2\.0\/25 overlaps an address of "up0"$/);
+  // A file that is no JSON is in the way of nobody but who may want what it describes.
+  writeFileSync(join(net.configs, "broken.conf"), "{");
+  refuses({ net: ["web"] }, /network "web": ".*\/broken\.conf": .+ \(--subnet makes one\)$/);
+  net.bundle({});
+  net.start("good");
+  net.bundle({ net: ["web"], subnet: ["10.83.4.0/24"] });
+  const overlap = /network "web-10\.83\.4\.0_24": 10\.83\.4\.0\/24 overlaps 10\.83\.0\.0\/16 of network "bridge"$/;
+  assert.match(net.fdrunc("create", "c").fails(), overlap);
+  net.delete("good");
+  net.assertNothingLeft();
   // The second of two networks fails: the first is given back.
   const ipam = { type: "host-local", subnet: "10.5.0.0/24", dataDir: net.s.path("data") };
   const long = { cniVersion: "1.0.0", name: "long", type: "bridge", bridge: "a-name-that-is-too-long", ipam };

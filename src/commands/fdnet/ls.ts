@@ -1,5 +1,7 @@
 import { type Command, Option } from "commander";
+import { portsOf } from "../../net/cni-network.js";
 import { addressesOf, networkAttachments } from "../../net/connect.js";
+import { formatMapping } from "../../net/port-mapping.js";
 import { isAlive, Records } from "../../net/records.js";
 import { columns } from "../columns.js";
 import { print } from "../print.js";
@@ -18,19 +20,21 @@ export function defineLs(program: Command): void {
         if (record === undefined) return [];
         const networks = networkAttachments(record).map(({ network }) => network.name);
         const { id, pid } = record;
-        return { id, pid: isAlive(record) ? pid : 0, networks, addresses: addressesOf(record) };
+        const ports = networkAttachments(record).flatMap(portsOf).map(formatMapping);
+        return { id, pid: isAlive(record) ? pid : 0, networks, addresses: addressesOf(record), ports };
       });
       if (quiet) print(containers.map(({ id }) => `${id}\n`).join(""));
       else if (format === "json") print(`${JSON.stringify(containers)}\n`);
       else
         print(
           columns([
-            ["ID", "PID", "NETWORKS", "ADDRESSES"],
-            ...containers.map(({ id, pid, networks, addresses }) => [
+            ["ID", "PID", "NETWORKS", "ADDRESSES", "PORTS"],
+            ...containers.map(({ id, pid, networks, addresses, ports }) => [
               id,
               String(pid),
               networks.join(","),
               addresses.join(","),
+              ports.join(","),
             ]),
           ]),
         );
