@@ -1,7 +1,7 @@
 import { Cgroup, type CgroupPaths } from "../cgroup/cgroup.js";
 import { cgroupHierarchies, type Hierarchy, isUnified, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
-import { stopUnit } from "../cgroup/systemd/transient-unit.js";
+import { attachToUnit, stopUnit } from "../cgroup/systemd/transient-unit.js";
 import type { Config } from "../generated/config.js";
 import { type CgroupFacts, input } from "../init/facts.js";
 import { exists, type Fd } from "../linux/file.js";
@@ -96,10 +96,21 @@ export interface OpenedCgroups {
   readonly inputs: Readonly<Record<string, Fd>>;
   /** The directory of the cgroup v2 to start in. */
   readonly into?: Fd;
+  /** Moves a process there that may not enter by itself. Throws Failure. */
+  readonly move?: (pid: number) => void;
 }
 
-/** Opens the way into a container's cgroups, for a process that is added to it: descriptors for `keep`. Throws SyscallError. */
-export function openCgroups(paths: CgroupPaths, keep: (fd: Fd) => Fd): OpenedCgroups {
+/**
+ * Opens the way for a process that is added to a container into its cgroups, or into those below at `paths`: descriptors
+ * for `keep`. Throws SyscallError.
+ */
+export function openCgroups({ cgroup, unit }: Saved, keep: (fd: Fd) => Fd, paths: CgroupPaths = cgroup): OpenedCgroups {
+  // What a user may not do, move a process from a session to the units of their own, their systemd may.
+  if (unit?.manager === "user") {
+    const below = paths[""].slice(cgroup[""].length);
+    const facts: CgroupFacts = { version: 2, tasks: [], into: false, moved: true, hierarchies: [] };
+    return { facts, inputs: {}, move: (pid) => attachToUnit(unit, below, pid) };
+  }
   const { tasks, into } = new Cgroup(paths).openEntry();
   if (into !== undefined) keep(into);
   const names = tasks.map(({ name }) => name);

@@ -1,4 +1,3 @@
-import { attachToUnit } from "../cgroup/systemd/transient-unit.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { compileExec, waitsPrepared } from "../init/compile-exec.js";
@@ -111,14 +110,11 @@ interface Added {
 /** Adds the process, and waits until it executes its program. `container` is init's process. Throws Failure. */
 function add(options: ExecOptions, saved: Saved, config: Config, process: Process, container: Fd): Added {
   return keeping((keep) => {
-    const paths = cgroupsFor(options, saved);
-    // What a user may not do, move a process from a session to the units of their own, their systemd may.
-    const unit = saved.unit?.manager === "user" ? saved.unit : undefined;
-    const cgroups = openCgroups(unit === undefined ? paths : {}, keep);
+    const cgroups = openCgroups(saved, keep, cgroupsFor(options, saved));
     const inputs = { ...cgroups.inputs, ...openInputs(options, saved, config, keep) };
     const { pidfdSocket, fault, preserveFds } = options;
     const receiver = pidfdSocket === undefined ? undefined : keep(connectTo("--pidfd-socket", pidfdSocket));
-    const facts = gatherFacts(options, saved, config, process, { ...cgroups.facts, moved: unit !== undefined });
+    const facts = gatherFacts(options, saved, config, process, cgroups.facts);
     const compiled = compileExec(config, process, facts);
     giveStandardStreams({ ...config, process });
     const added = launch({
@@ -132,7 +128,7 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
     try {
       if (added.pid > 0) {
         if (saved.resctrl !== undefined) enterResctrlGroup(saved.resctrl, added.pid);
-        if (unit !== undefined) attachToUnit(unit, paths[""].slice(saved.cgroup[""].length), added.pid);
+        cgroups.move?.(added.pid);
         // The score of whoever calls says nothing of the container.
         setOomScoreAdj(added.pid, { ...process, ...scoreOf(process, config) });
       }

@@ -3,7 +3,7 @@ import { member } from "../config/explain.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook } from "../generated/config.js";
 import type { State } from "../generated/state.js";
-import type { ExecutableFile } from "../init/compile-spawn.js";
+import type { Entry, ExecutableFile } from "../init/compile-spawn.js";
 import { compileInTimeNamespace } from "../init/time-namespace.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { spawn } from "../launch/spawn.js";
@@ -26,8 +26,11 @@ export type HookKind = "prestart" | "createRuntime" | "createContainer" | "start
 export interface HookSetting {
   /** The container's state, which the hook finds on its standard input (runtime.md, "State"). */
   readonly state: State;
-  /** Init's process and the namespaces to join, by config name; absent: the hook runs in the runtime's. */
-  readonly join?: { readonly pid: number; readonly types: readonly string[] };
+  /**
+   * Init's process, the namespaces to join, by config name, and who enters the cgroup; absent: the hook runs in the
+   * runtime's.
+   */
+  readonly join?: { readonly pid: number; readonly types: readonly string[]; readonly enters?: Entry["enters"] };
   /** The program that comes to execute the hook, confined; absent: the hook's file is executed at once. */
   readonly confine?: (hook: Hook, from: string) => Program;
   /** Takes the listener of a filter that a confined hook has loaded, and the hook's process id. */
@@ -77,7 +80,9 @@ function runHook(from: string, hook: Hook, setting: HookSetting): void {
           process: keep(openProcess(join.pid)),
           types: join.types,
           ...(time !== undefined && { time }),
+          enters: join.enters,
           ...(cgroups?.into !== undefined && { cgroup: cgroups.into }),
+          ...(cgroups?.move && { move: cgroups.move }),
         },
       }),
       ...(cgroups !== undefined && { inputs: cgroups.inputs }),

@@ -1,4 +1,5 @@
 import { compileConfinedHook } from "../init/compile.js";
+import { entering } from "../init/compile-spawn.js";
 import { Init } from "../launch/init.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { ECONNREFUSED, ENOENT } from "../linux/errno.js";
@@ -92,12 +93,12 @@ function runStartHooks(directory: StateDirectory, saved: Saved, signals: SignalP
   const config = directory.readConfig();
   const agent = seccompAgent(config);
   keeping((keep) => {
-    const cgroups = openCgroups(saved.cgroup, keep);
+    const cgroups = openCgroups(saved, keep);
     const options = { root: directory.root, id: saved.id, preserveFds: 0, newKeyring: false, pivot: true };
     const facts = gatherFacts(config, options, saved.bundle, cgroups.facts);
     runHooks("startContainer", config.hooks?.startContainer, {
       state: specState(saved, "created", pidInside(saved.pid)),
-      join: { pid: saved.pid, types: namespaceTypes(config) },
+      join: { pid: saved.pid, types: namespaceTypes(config), enters: entering(config, cgroups.facts.into) },
       confine: (hook, from) => compileConfinedHook(config, hook, from, facts),
       ...(agent && { listen: (listener, pid) => passListener(agent, listener, pid, specState(saved, "creating")) }),
       cgroups,

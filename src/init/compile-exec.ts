@@ -13,7 +13,7 @@ import {
   startSession,
   withFilter,
 } from "./compile.js";
-import { becomeRoot, executeProgram, startBetween, startInside } from "./compile-spawn.js";
+import { becomeRoot, entering, executeProgram, placeOfBetween, startBetween, startInside } from "./compile-spawn.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import type { Facts } from "./facts.js";
 import { compileIdentity } from "./identity.js";
@@ -40,11 +40,14 @@ function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup 
   const b = new Builder();
   const end = b.label();
   b.about("start a process to join the container's namespaces with");
-  startBetween(b, end);
+  const entry = {
+    joined: (config.linux?.namespaces ?? []).map(({ type }) => type).filter((type) => type !== "time"),
+    enters: entering(config, cgroup.into),
+  };
+  startBetween(b, end, placeOfBetween(entry));
   setAffinity(b, "initial", execCPUAffinity);
   b.about("start the process in the container's namespaces", "linux.namespaces");
-  const joined = (config.linux?.namespaces ?? []).map(({ type }) => type).filter((type) => type !== "time");
-  startInside(b, { joined, into: cgroup.into });
+  startInside(b, entry);
   // Only then does the end of the runtime end this process's waiting, too.
   b.about("close the runtime's end of the connection");
   b.slot("peer");

@@ -1,3 +1,4 @@
+import { joinsCgroupBesideUser } from "../config/rules/namespaces.js";
 import type { Config, Namespace } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot } from "./builder.js";
@@ -47,8 +48,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
     ...(cgroup.into && { cgroup: "cgroup" }),
     ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
   };
-  // From another cgroup namespace the container's cgroup may not be seen: then the process between starts there.
-  const entersFirst = joinsAll && joined.some(({ type }) => type === "cgroup");
+  const entersFirst = joinsCgroupBesideUser(config);
   if (between) {
     b.about("start a process to join namespaces with");
     startBetween(b, end, entersFirst ? place : {});

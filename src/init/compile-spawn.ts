@@ -1,7 +1,10 @@
+import { joinsCgroupBesideUser } from "../config/rules/namespaces.js";
+import type { Config } from "../generated/config.js";
 import { SIGKILL } from "../linux/signals.js";
 import type { Label, Program } from "../machine/program.js";
 import { Builder, flags, slot, text } from "./builder.js";
 import { type Clone, clone } from "./clone.js";
+import { send, wait } from "./message.js";
 
 /** A file to execute, by path, with its arguments (the first is its name for itself) and environment. */
 export interface ExecutableFile {
@@ -46,24 +49,34 @@ export function startBetween(b: Builder, end: Label, place: Pick<Clone, "cgroup"
 export interface Entry {
   /** The config names of the namespaces to join: those of the process whose descriptor is slot `process`. */
   readonly joined: readonly string[];
-  /** Whether to start in the cgroup v2 whose descriptor is slot `cgroup`. */
-  readonly into: boolean;
+  /** Who starts in the cgroup v2 whose descriptor is slot `cgroup`, if anyone: the process between takes it along. */
+  readonly enters?: "itself" | "between" | undefined;
+  /** Whether it waits, once it is in its namespaces, to be moved to its cgroup. */
+  readonly isMoved?: boolean;
 }
+
+/** Who starts in the cgroup, where it is one to start `into`. */
+export const entering = (config: Config, into: boolean): Entry["enters"] =>
+  into ? (joinsCgroupBesideUser(config) ? "between" : "itself") : undefined;
+
+/** Where the process between starts. */
+export const placeOfBetween = ({ enters }: Entry): Pick<Clone, "cgroup"> =>
+  enters === "between" ? { cgroup: "cgroup" } : {};
 
 /**
  * Compiles the start of a process inside a container, by a process between that has just been started: the steps that
  * follow are the new process's. `more` are further flags of clone(2).
  */
-export function startInside(b: Builder, { joined, into }: Entry, more: readonly string[] = []): void {
+export function startInside(b: Builder, { joined, enters }: Entry, more: readonly string[] = []): void {
   // In another cgroup namespace the cgroup to start in might not be there: the process joins that one itself.
-  const isLate = (type: string) => into && type === "cgroup";
+  const isLate = (type: string) => enters === "itself" && type === "cgroup";
   join(
     b,
     joined.filter((type) => !isLate(type)),
   );
   const child = b.label();
   const process = { name: "child", flags: more, pidAddress: "pid-address", sibling: true, child };
-  clone(b, into ? { ...process, cgroup: "cgroup" } : process);
+  clone(b, enters === "itself" ? { ...process, cgroup: "cgroup" } : process);
   b.call("exit_group", [0]);
   b.bind(child);
   join(b, joined.filter(isLate));
@@ -110,8 +123,14 @@ export function compileSpawn(
     clone(b, { name: "child", flags: ["CLONE_VFORK"], pidAddress: "pid-address", child, end });
     b.bind(child);
   } else {
-    startBetween(b, end);
-    startInside(b, entry, ["CLONE_VFORK"]);
+    startBetween(b, end, placeOfBetween(entry));
+    startInside(b, entry, entry.isMoved ? [] : ["CLONE_VFORK"]);
+    if (entry.isMoved) {
+      b.about(`wait until ${what} is moved to the container's cgroup`, from);
+      send(b, "isolated", "report");
+      wait(b, "report");
+      b.about(`start ${what}`, from);
+    }
   }
   if (entry?.joined.includes("user")) becomeRoot(b);
   b.call("setpgid", [0, 0]);

@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import { compileSpawn, type ExecutableFile, type Named } from "../init/compile-spawn.js";
+import { compileSpawn, type Entry, type ExecutableFile, type Named } from "../init/compile-spawn.js";
 import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -25,13 +25,16 @@ export interface Spawn extends Named {
   readonly listen?: (listener: Fd, pid: number) => void;
   /**
    * The process whose namespaces to join, and which, by config name; a time namespace as a descriptor, which only a
-   * compiled program can join; the directory of the cgroup v2 to start in.
+   * compiled program can join; the directory of the cgroup v2 to start in, and who does; or what moves a process there,
+   * by its id.
    */
   readonly join?: {
     readonly process: Fd;
     readonly types: readonly string[];
     readonly time?: Fd;
     readonly cgroup?: Fd;
+    readonly enters?: Entry["enters"];
+    readonly move?: (pid: number) => void;
   };
   /** Descriptors for the compiled program's slots, by the slots' names. */
   readonly inputs?: Readonly<Record<string, Fd>>;
@@ -44,7 +47,7 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
   const launcher = compileSpawn(
     named,
     "parts" in executable ? "program" : executable,
-    join && { joined, into: join.cgroup !== undefined },
+    join && { joined, enters: join.enters, isMoved: join.move !== undefined },
     streams === undefined ? "the runtime's" : "its own",
   );
   const programs = compiled === undefined ? [launcher] : [launcher, compiled];
@@ -85,7 +88,8 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
       const packet = receive(ours, REPORT_SIZE);
       if (packet.bytes.length === 0) return;
       if (packet.bytes.length >= REPORT_SIZE) throw failureOf(stepOf(programs, numberOf(packet.bytes)), packet.bytes);
-      const { fd } = said(id, packet);
+      const { message, fd } = said(id, packet);
+      if (message === "isolated") join?.move?.(id);
       if (fd !== undefined) using(fd, (listener) => listen?.(listener, id));
       sys("sendto", ours, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
     }

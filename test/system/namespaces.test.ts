@@ -245,6 +245,35 @@ system("a user namespace and others in it are joined by their paths", (s) => {
   }
 });
 
+system("a cgroup namespace of the host's is joined beside a new user namespace, by what is added, too", (s) => {
+  chownSync(s.rootfs, 100_000, 100_000);
+  const holder = s.spawn(["unshare", "--cgroup", "sleep", "1000"]).child.pid as number;
+  const path = `/proc/${holder}/ns/cgroup`;
+  eventually(() => assert.notEqual(readlinkSync(path), readlinkSync("/proc/self/ns/cgroup")));
+  mkdirSync(s.path("out"));
+  chmodSync(s.path("out"), 0o777);
+  s.write((config) => {
+    inUserNamespace(config);
+    config.linux.namespaces.push({ type: "cgroup", path });
+    // It is the host's to mount.
+    config.mounts = config.mounts.filter(({ type }) => type !== "cgroup");
+    config.process.args = ["sleep", "1000"];
+    config.mounts.push({ destination: "/out", type: "bind", source: s.path("out"), options: ["bind"] });
+    config.hooks = { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "cat /proc/self/cgroup > /out/hook"] }] };
+  });
+  s.create().succeeds();
+  s.fdrunc(["start", "c"]).succeeds();
+  const read = "readlink /proc/self/ns/cgroup; readlink /proc/self/ns/user; cat /proc/self/cgroup";
+  const { pid } = s.stateOf();
+  const { cgroup, user } = namespacesOf(Number(pid));
+  assert.equal(cgroup, readlinkSync(path));
+  const [ownCgroup, ownUser, ...cgroups] = s.fdrunc(["exec", "c", "sh", "-c", read]).succeeds().split("\n");
+  assert.deepEqual([ownCgroup, ownUser], [cgroup, user]);
+  const ofInit = s.fdrunc(["exec", "c", "cat", "/proc/1/cgroup"]).succeeds();
+  assert.equal(cgroups.join("\n"), ofInit);
+  assert.equal(readFileSync(s.path("out/hook"), "utf8"), ofInit);
+});
+
 system("a network namespace that nothing of this machine's belongs to", (s) => {
   const pid = s.spawn(["unshare", "--net", "sleep", "1000"]).child.pid as number;
   eventually(() => assert.notEqual(readlinkSync(`/proc/${pid}/ns/net`), readlinkSync("/proc/self/ns/net")));

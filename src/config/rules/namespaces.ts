@@ -9,6 +9,13 @@ export const hasNamespace = ({ linux }: Config, wanted: NamespaceType): boolean 
 export const makesNamespace = ({ linux }: Config, wanted: NamespaceType): boolean =>
   linux?.namespaces?.some(({ type, path }) => type === wanted && !path) ?? false;
 
+/**
+ * Whether the container joins another's cgroup namespace beside a user namespace: only who is in neither can join it, and
+ * from it the container's own cgroup may not be seen. So whoever joins them is in that cgroup before.
+ */
+export const joinsCgroupBesideUser = (config: Config): boolean =>
+  hasNamespace(config, "user") && hasNamespace(config, "cgroup") && !makesNamespace(config, "cgroup");
+
 /** config-linux.md, "Namespaces": no type twice; paths are absolute. */
 export function namespacesAreDistinct({ linux }: Config): void {
   const seen = new Set<NamespaceType>();
