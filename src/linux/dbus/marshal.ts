@@ -24,8 +24,10 @@ class Writer {
     this.#align(alignmentOf(type));
     const code = type[0];
     const fixed = FIXED[code];
-    if (fixed !== undefined) fixed.set(this.#view, this.#take(fixed.size), value);
-    else if (code === "s" || code === "o") this.#text("u", value as string);
+    if (fixed !== undefined) {
+      const at = this.#take(fixed.size);
+      fixed.set(this.#view, at, value);
+    } else if (code === "s" || code === "o") this.#text("u", value as string);
     else if (code === "g") this.#text("y", value as string);
     else if (code === "v") this.#variant(value as Variant);
     else if (code === "a") this.#array(type.slice(1), value as readonly Value[]);

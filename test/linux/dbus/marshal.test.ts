@@ -45,6 +45,14 @@ test("numbers may stand for 64-bit integers, and what is long is written whole",
   assert.deepEqual(unmarshal("xt", marshal("xt", [-5, 6])), [-5n, 6n]);
   const long = "x".repeat(5000);
   assert.deepEqual(unmarshal("as", marshal("as", [[long, long]])), [[long, long]]);
+  const many = Array.from({ length: 5000 }, (_, i) => i % 256);
+  for (const type of ["ay", "au", "at"])
+    assert.deepEqual(
+      unmarshal(type, marshal(type, [many]))
+        .flat()
+        .map(Number),
+      many,
+    );
 });
 
 test("signatures are taken apart; what is none is refused", () => {
