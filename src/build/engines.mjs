@@ -2,7 +2,11 @@ import { setUp } from "./setup.mjs";
 import { runTestFiles, testFiles } from "./test-files.mjs";
 
 /** The engines, and what their tests call. */
-const PACKAGES = ["containerd", "curl", "docker.io", "iproute2", "iptables", "podman", "conmon", "netavark"];
+const PACKAGES = [
+  ...["containerd", "docker.io", "podman", "buildah", "runc", "crun"],
+  // What engines call: for processes, networks, ordinary users.
+  ...["conmon", "catatonit", "netavark", "containernetworking-plugins", "iproute2", "iptables", "uidmap", "curl"],
+];
 
 /**
  * Runs the tests of engines, each of which starts its engine by itself, one after the other.

@@ -142,11 +142,12 @@ function copyUp(b: Builder, mount: string): void {
 
 /** Gives a tmpfs again what its options say of its directory, and the copy has taken from the one below. tmpfs(5) */
 function applyOwnership(b: Builder, mount: string, data: readonly string[]): void {
-  const given = (name: string, radix: number) => {
-    const option = data.findLast((text) => text.startsWith(`${name}=`));
-    return option === undefined ? undefined : Number.parseInt(option.slice(name.length + 1), radix);
+  // What is no number the kernel has refused by then.
+  const given = (pattern: RegExp, radix: number) => {
+    const value = data.map((option) => pattern.exec(option)?.[1]).findLast((text) => text !== undefined);
+    return value === undefined ? undefined : Number.parseInt(value, radix);
   };
-  const [uid, gid, mode] = [given("uid", 10), given("gid", 10), given("mode", 8)];
+  const [uid, gid, mode] = [given(/^uid=(\d+)$/, 10), given(/^gid=(\d+)$/, 10), given(/^mode=([0-7]+)$/, 8)];
   if (uid !== undefined || gid !== undefined) b.call("fchownat", [slot(mount), text("."), uid ?? -1, gid ?? -1, 0]);
   if (mode !== undefined) b.call("fchmodat", [slot(mount), text("."), mode]);
 }

@@ -25,6 +25,7 @@ export function imageArchive(reference: string): Buffer {
   const architecture = process.arch === "arm64" ? "arm64" : "amd64";
   const config = JSON.stringify({
     ...{ architecture, os: "linux", config: { Env: ["PATH=/bin"], Cmd: ["sh"] } },
+    history: [{ created_by: "busybox" }],
     rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] },
   });
   const name = `${sha256(config)}.json`;

@@ -305,6 +305,10 @@ system("tmpcopyup leaves the mode and the owner that options give to the directo
     });
     assert.equal(out, `${shown}\nsub\n`, more.join());
   }
+  s.write((config) => {
+    config.mounts.push(options("mode=zz"));
+  });
+  assert.match(s.run().fails(), /mount tmpfs on "\/data" \(step \d+\): fsconfig: .* Bad value for 'mode'$/);
 });
 
 system("tmpcopyup keeps names, links and attributes that are no UTF-8", (s) => {
