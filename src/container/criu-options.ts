@@ -5,7 +5,7 @@ import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { close, exists, type Fd, mkdirAll, open, quote } from "../linux/file.js";
+import { close, exists, type Fd, mkdirAll, open, openat2, quote, using } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
 
 /** What `checkpoint` and `restore` both take. */
@@ -55,8 +55,11 @@ function checkDirectory(flag: string, path: string, make: boolean): string {
  * it mounts in them.
  */
 export function openDirectories(pid: number, { images, work }: Directories, keep: (fd: Fd) => Fd): Content {
-  const opened = (path: string) => keep(open(`/proc/${pid}/root${path}`, C.O_RDONLY | C.O_DIRECTORY));
-  return { images_dir_fd: opened(images), ...(work !== undefined && { work_dir_fd: opened(work) }) };
+  return using(open(`/proc/${pid}/root`, C.O_PATH | C.O_DIRECTORY), (root) => {
+    // Links that are absolute lead through that root, too: containerd's work directory is one.
+    const opened = (path: string) => keep(openat2(root, path, C.O_RDONLY | C.O_DIRECTORY, C.RESOLVE_IN_ROOT));
+    return { images_dir_fd: opened(images), ...(work !== undefined && { work_dir_fd: opened(work) }) };
+  });
 }
 
 /** criu's own settings for containers: fdrunc's, else runc's. */

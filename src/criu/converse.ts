@@ -56,27 +56,22 @@ export function converse({ kind, content, inherited = [], root, started, notifie
   if (path === undefined)
     throw new CriuFailure({ cause: "executable file not found in $PATH", hint: "its package is named criu" });
   const [ours, theirs] = socketPair();
-  // What is mounted for criu is mounted when it is executed: then this closes.
-  const [executed, mounting] = socketPair();
   let pid: number | undefined;
   try {
     try {
-      for (const fd of [0, 1, 2, theirs, mounting, ...inherited]) sys("fcntl", fd, C.F_SETFD, 0);
+      for (const fd of [0, 1, 2, theirs, ...inherited]) sys("fcntl", fd, C.F_SETFD, 0);
       const program = { path, env: ffi.environ, socket: theirs, inherited, ...(root !== undefined && { root }) };
       pid = spawn({ what: "criu", executable: compileCriu(program) });
     } finally {
       close(theirs);
-      close(mounting);
       for (const fd of inherited) sys("fcntl", fd, C.F_SETFD, C.FD_CLOEXEC);
     }
-    receive(executed, 1);
     const subject = kind === "feature-check" ? "features" : "opts";
     send(ours, { type: KINDS[kind], [subject]: { ...content, ...started?.(pid) } });
     return answerOf(ours, notified);
   } finally {
     // criu ends once nobody asks any more.
     close(ours);
-    close(executed);
     if (pid !== undefined) waitFor(pid);
   }
 }

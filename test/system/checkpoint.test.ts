@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { ffi } from "../../src/ffi/driver.js";
 import { C } from "../../src/linux/constants.js";
 import { close, read, writeAll } from "../../src/linux/file.js";
@@ -192,6 +201,17 @@ withCriu("a network namespace that was joined is joined again", (s, fdrunc) => {
   fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
   fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
   assert.equal(statSync(`/proc/${pidOf(s)}/ns/net`).ino, statSync(`/proc/${holder.pid}/ns/net`).ino);
+});
+
+withCriu("directories of a checkpoint may be links", (s, fdrunc) => {
+  for (const name of ["image", "work"]) {
+    mkdirSync(s.path(`real-${name}`));
+    symlinkSync(s.path(`real-${name}`), s.path(name));
+  }
+  startCounting(s, fdrunc);
+  fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
+  fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
+  assert.equal(s.status(), "running");
 });
 
 withCriu("mount points that a new root file system lacks are made", (s, fdrunc) => {
