@@ -219,28 +219,6 @@ eachStore("signals end a conversion, and nothing is left", async (place, kind) =
   place.isClean();
 });
 
-eachStore("what a conversion that was killed left, the next command removes", async (place, kind) => {
-  const archive = place.write("slow.tar", slowImage());
-  let finished = 0;
-  for (let i = 0; i < 15; i++) {
-    const { child, ended } = start(place, "from-tar", archive, "-o", "bundle", "--store", kind);
-    await setTimeout(150 + i * 40);
-    child.kill("SIGKILL");
-    const { code } = await ended;
-    const { status, stdout, stderr } = place.fdbundle("ls", "-q");
-    assert.deepEqual([status, stderr], [0, ""]);
-    if (stdout === "") place.isClean();
-    else {
-      finished++;
-      assert.equal(names(place.path("bundle/rootfs")).length, 4005);
-      assert.equal(place.fdbundle("rm", "bundle").status, 0);
-    }
-    assert.ok(code === null || stdout !== "");
-  }
-  assert.ok(finished < 15);
-  assert.equal(place.fdbundle("from-tar", archive, "-o", "bundle", "--store", kind).status, 0);
-});
-
 eachStore("conversions of one image at the same time", async (place, kind) => {
   const archive = place.write("slow.tar", slowImage());
   const all = Array.from({ length: 4 }, (_, i) =>
