@@ -13,6 +13,7 @@ const PACKAGES = [
     "iproute2",
     "iptables",
     "btrfs-progs",
+    "umoci",
     "containernetworking-plugins",
     "curl",
     "gcc-aarch64-linux-gnu",

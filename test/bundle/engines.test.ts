@@ -15,7 +15,7 @@ import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { btrfs, configOf, KINDS, Place, placed, RUN } from "./place.js";
 import { type Node, tree } from "./tree.js";
 
-const TOOLS = ["buildah", "podman", "skopeo", "setfattr", "mknod", "mkfifo"];
+const TOOLS = ["buildah", "podman", "skopeo", "umoci", "setfattr", "mknod", "mkfifo"];
 
 const isInstalled = (tool: string) => spawnSync("sh", ["-c", `command -v ${tool}`]).status === 0;
 
@@ -135,7 +135,7 @@ const comparable = (root: string): Record<string, Node> => {
   return rest;
 };
 
-placed("archives by skopeo and podman hold what podman mounts", async (place, t) => {
+placed("archives by skopeo and podman hold in each store what podman mounts and umoci unpacks", async (place, t) => {
   const missing = TOOLS.filter((tool) => !isInstalled(tool));
   if (missing.length > 0 || !existsSync("/bin/busybox")) return t.skip(`needs ${[...missing, "busybox"].join(", ")}`);
   const engines = new Engines(place);
@@ -166,6 +166,9 @@ placed("archives by skopeo and podman hold what podman mounts", async (place, t)
       },
     };
     const mounted = comparable(engines.podman("image", "mount", image));
+    run("skopeo", "copy", "-q", source, `oci:${place.path("oci")}:2`);
+    run("umoci", "unpack", "--image", `${place.path("oci")}:2`, place.path("unpacked"));
+    assert.deepEqual(comparable(place.path("unpacked/rootfs")), mounted, "umoci");
     assert.ok("gone/back" in mounted && !("gone/c" in mounted) && !("opaque/a" in mounted));
     for (const [name, write] of Object.entries(archives)) {
       const tarball = place.path(`${name}.tar`);
