@@ -3,11 +3,12 @@
  * form), and dist/PROGRAM-ARCHITECTURE where there is a cross compiler. Does only what changed.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleForQuickjs } from "./bundle.mjs";
 import { buildEngine, HERE, TARGETS } from "./engine.mjs";
 import { makeImage } from "./image.mjs";
+import { observeFdrunc } from "./observe.mjs";
 import { once } from "./once.mjs";
 import { Unavailable } from "./unavailable.mjs";
 
@@ -43,12 +44,21 @@ function node(path, ...args) {
   if (status !== 0) process.exitCode = 1;
 }
 
+/** The file that tells which blocks of a program's heap commands write to: those are the same on all architectures. */
+async function observed(program, script) {
+  const [engine, output] = [await buildEngine(HERE), join(ROOT, `.cache/${program}.written`)];
+  const observe = program === "fdrunc" ? observeFdrunc : () => writeFileSync(output, "");
+  await once(output, [engine, script, join(ROOT, "src/build/observe.mjs")], () => observe(engine, script, output));
+  return output;
+}
+
 async function quickjsForm(program, script, architecture) {
   const output = join(DIST, architecture === HERE ? program : `${program}-${architecture}`);
   try {
     const engine = await buildEngine(architecture);
-    const inputs = [engine, script, join(ROOT, "src/build/image.mjs")];
-    await once(output, inputs, () => makeImage(architecture, engine, script, output));
+    const written = await observed(program, script);
+    const inputs = [engine, script, written, join(ROOT, "src/build/image.mjs")];
+    await once(output, inputs, () => makeImage(architecture, engine, script, written, output));
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     rmSync(output, { force: true });

@@ -11,16 +11,17 @@ import { Unavailable } from "./unavailable.mjs";
  * @param {keyof TARGETS} architecture
  * @param {string} engine the path of the engine's executable
  * @param {string} script the path of the JavaScript file
+ * @param {string} written the path of a file with a bit for each block of the heap that commands write to, or empty
  * @param {string} output the path of the executable to write
  * @throws {Unavailable} without the emulator for another machine's engine
  * @throws {Error} with what the engine said, when the script cannot be loaded
  */
-export function makeImage(architecture, engine, script, output) {
+export function makeImage(architecture, engine, script, written, output) {
   const [program, ...args] = architecture === HERE ? [engine] : [TARGETS[architecture].emulator, engine];
-  const input = openSync(script, "r");
-  const options = { stdio: [input, "pipe", "pipe"], maxBuffer: 1 << 28 };
+  const [input, separation] = [openSync(script, "r"), openSync(written, "r")];
+  const options = { stdio: [input, "pipe", "pipe", separation], maxBuffer: 1 << 28 };
   const { status, signal, error, stdout: heap, stderr } = spawnSync(program, args, options);
-  closeSync(input);
+  for (const fd of [input, separation]) closeSync(fd);
   if (error?.code === "ENOENT") throw new Unavailable(`there is no ${program}`);
   if (status !== 0) throw new Error(`the engine cannot load "${script}": ${error ?? signal ?? stderr}`);
   const image = withContent(readFileSync(engine), Number(heap.readBigUInt64LE(0)), heap.subarray(16));

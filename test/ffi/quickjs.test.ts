@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
@@ -16,11 +16,16 @@ const { HERE, TARGETS }: { HERE: string; TARGETS: Record<string, Target> } = awa
 );
 const { bundleForQuickjs } = await import(join(ROOT, "src/build/bundle.mjs"));
 const { makeImage } = await import(join(ROOT, "src/build/image.mjs"));
+const { observeHeap } = await import(join(ROOT, "src/build/observe.mjs"));
 
 const directory = mkdtempSync(join(tmpdir(), "fdrunc-quickjs-"));
 after(() => rmSync(directory, { recursive: true }));
 const script = join(directory, "program.js");
 await bundleForQuickjs(join(ROOT, "test/ffi/program.ts"), script);
+/** What is known of the heap: nothing, and what was observed on this machine. */
+const [nothing, observed] = ["nothing", "observed"].map((name) => join(directory, name));
+writeFileSync(nothing, "");
+observeHeap(join(ROOT, ".cache/quickjs", HERE, "engine"), script, [["loaded"], ["argv", "a"]], observed);
 
 for (const [architecture, { emulator }] of Object.entries(TARGETS)) {
   const engine = join(ROOT, ".cache/quickjs", architecture, "engine");
@@ -39,10 +44,25 @@ for (const [architecture, { emulator }] of Object.entries(TARGETS)) {
       });
       return { status, stderr, value: stdout === "" ? undefined : JSON.parse(stdout) };
     };
-    if (!skip) makeImage(architecture, engine, script, program);
+    if (!skip) makeImage(architecture, engine, script, observed, program);
 
     test("behaves as Node's driver does", () => {
       assert.deepEqual(run("observe"), { status: 0, stderr: "", value: observe(ffi) });
+    });
+
+    test("keeps apart the few blocks that are written to", () => {
+      const blocks = [...readFileSync(observed)].flatMap((byte) =>
+        Array.from({ length: 8 }, (_, i) => (byte >> i) & 1),
+      );
+      const written = blocks.filter((bit) => bit === 1).length;
+      assert.ok(0 < written && written < blocks.length / 10, `${written} of ${blocks.length}`);
+    });
+
+    test("needs no observation", () => {
+      const plain = join(directory, `${architecture}-plain`);
+      makeImage(architecture, engine, script, nothing, plain);
+      const { stdout } = spawnSync(native ? plain : emulator, [...(native ? [] : [plain]), "loaded"]);
+      assert.deepEqual(JSON.parse(stdout.toString()), ["ééé", [1, 2, 3], "1"]);
     });
 
     test("keeps what was made while loading", () => {
@@ -86,7 +106,7 @@ for (const [architecture, { emulator }] of Object.entries(TARGETS)) {
       for (const [source, message] of wrong) {
         const file = join(directory, "wrong.js");
         writeFileSync(file, source);
-        assert.throws(() => makeImage(architecture, engine, file, join(directory, "wrong")), message);
+        assert.throws(() => makeImage(architecture, engine, file, nothing, join(directory, "wrong")), message);
       }
     });
   });

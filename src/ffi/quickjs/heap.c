@@ -4,17 +4,35 @@
  *
  * All state is within the arena, whose address is fixed. So a copy of it, put into the executable file, is the same
  * heap in another process: the build loads the program once and keeps what that made.
+ *
+ * A page that is written to, if only for a count of references, has to be copied; the others stay where the kernel has
+ * cached the file. So the blocks that commands write to lie together. Which these are is observed by the build: it loads
+ * the program with each block in pages of its own, forks, has the child run a command, and asks the kernel which pages
+ * the child has got copies of. The same script asks for the same blocks in the same order when it is loaded again.
  */
 #include "heap.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#define PAGE 4096ul
 /* Address space; a page costs memory only when it is touched. */
 #define ARENA_SIZE (16ul << 20)
+#define SPREAD_SIZE (1ul << 30)
 #define SMALL 1024
 #define LARGEST (1ul << 40)
 #define CLASSES (SMALL / 16 + 4 * 30) /* from 2^10 to 2^40 in quarters */
+
+/* Room for what is written to, in a heap with blocks apart: what the file has of it, and what commands add. */
+#define WRITTEN_SIZE (640ul << 10)
+/* How much of the heap beyond its first content a command usually fills. */
+#define HEADROOM (64ul << 10)
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
+#endif
 
 /* Stands before each block, which stays aligned to 16 bytes. */
 typedef struct {
@@ -22,43 +40,77 @@ typedef struct {
   void **list; /* where it goes when freed; its first word then links to the next */
 } Header;
 
-static struct {
+typedef struct {
   char *top, *end;
-  void *root;
   void *freed[CLASSES];
+} Zone;
+
+static struct {
+  void *root;
+  Zone written, read; /* `read` has no room, unless blocks are kept apart */
   char blocks[ARENA_SIZE] __attribute__((aligned(16)));
-} arena __attribute__((aligned(4096)));
+} arena __attribute__((aligned(PAGE)));
+
+/* While the program is loaded. */
+static size_t asked; /* how many blocks were asked for */
+static const uint8_t *separation;
+static size_t separated;
+static char *spread;      /* where the blocks are that have pages of their own */
+static uint32_t *owners;  /* by page from there: the number of the block */
+static uint8_t *observed; /* by number: a bit for each block that was written to; shared with children */
 
 /* Sizes go by 16 bytes up to 1 KiB, then in four steps to each power of two. */
-static Header header_for(size_t size) {
+static Header header_for(Zone *zone, size_t size) {
   if (size <= SMALL) {
     size_t units = (size + 15) / 16;
-    return (Header){units * 16, &arena.freed[units ? units - 1 : 0]};
+    return (Header){units * 16, &zone->freed[units ? units - 1 : 0]};
   }
   int shift = 61 - __builtin_clzl(size - 1);
   size_t quarters = ((size - 1) >> shift) + 1; /* 5 to 8 */
-  return (Header){quarters << shift, &arena.freed[SMALL / 16 + 4 * (shift - 8) + quarters - 5]};
+  return (Header){quarters << shift, &zone->freed[SMALL / 16 + 4 * (shift - 8) + quarters - 5]};
+}
+
+static size_t pages(size_t size) { return (size + PAGE - 1) / PAGE; }
+
+/* Cuts a block; NULL where there is no room for it. */
+static void *cut(Zone *zone, Header header) {
+  size_t needed = sizeof header + header.size;
+  if (spread) needed = pages(needed) * PAGE;
+  if (needed > (size_t)(zone->end - zone->top)) return NULL;
+  Header *block = (Header *)zone->top;
+  zone->top += needed;
+  *block = header;
+  return block + 1;
+}
+
+/* Takes more address space from the kernel, where the arena is full. */
+static int extend(Zone *zone, size_t size) {
+  size_t length = sizeof(Header) + size > ARENA_SIZE ? sizeof(Header) + size : ARENA_SIZE;
+  char *more = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (more == MAP_FAILED) return 0;
+  zone->top = more, zone->end = more + length;
+  return 1;
 }
 
 static void *allocate(JSMallocState *state, size_t size) {
   if (size > LARGEST) return NULL;
-  Header header = header_for(size);
+  size_t number = asked++;
+  int is_read = number < separated && !(separation[number / 8] >> number % 8 & 1);
+  Zone *zone = is_read ? &arena.read : &arena.written;
+  if (!arena.written.end) arena.written.top = arena.blocks, arena.written.end = arena.blocks + ARENA_SIZE;
+  Header header = header_for(zone, size);
   void *data = *header.list;
   if (data) {
     *header.list = *(void **)data;
   } else {
-    size_t needed = sizeof header + header.size;
-    if (!arena.top) arena.top = arena.blocks, arena.end = arena.blocks + sizeof arena.blocks;
-    if (needed > (size_t)(arena.end - arena.top)) {
-      size_t length = needed > ARENA_SIZE ? needed : ARENA_SIZE;
-      char *more = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (more == MAP_FAILED) return NULL;
-      arena.top = more, arena.end = more + length;
-    }
-    *(Header *)arena.top = header;
-    data = arena.top + sizeof header;
-    arena.top += needed;
+    data = cut(zone, header);
+    if (!data && arena.read.end) data = cut(&arena.read, header);
+    if (!data && extend(zone, header.size)) data = cut(zone, header);
+    if (!data) return NULL;
   }
+  if (spread)
+    for (size_t i = pages(sizeof header + header.size), at = ((char *)data - spread) / PAGE; i-- > 0;)
+      owners[at + i] = number;
   state->malloc_size += header.size;
   return data;
 }
@@ -90,6 +142,50 @@ const JSMallocFunctions heap_functions = {allocate, release, resize, usable_size
 void **heap_root(void) { return &arena.root; }
 
 const void *heap_content(size_t *length) {
-  *length = arena.top - (char *)&arena;
+  *length = (arena.read.end ? arena.read.top : arena.written.top) - (char *)&arena;
   return &arena;
+}
+
+void heap_prepare(void) {
+  size_t length = arena.written.top - (char *)&arena + HEADROOM;
+  size_t most = arena.written.end - (char *)&arena;
+  madvise(&arena, length < most ? length : most, MADV_POPULATE_WRITE);
+}
+
+void heap_separate(const uint8_t *written, size_t count) {
+  arena.written.top = arena.blocks, arena.written.end = arena.read.top = arena.blocks + WRITTEN_SIZE;
+  arena.read.end = arena.blocks + ARENA_SIZE;
+  separation = written, separated = count;
+}
+
+static void *map(size_t length, int sharing) {
+  void *data = mmap(NULL, length, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) _exit(1);
+  return data;
+}
+
+void heap_spread(void) {
+  spread = map(SPREAD_SIZE, MAP_PRIVATE);
+  madvise(spread, SPREAD_SIZE, MADV_NOHUGEPAGE);
+  owners = map(SPREAD_SIZE / PAGE * sizeof *owners, MAP_PRIVATE);
+  observed = map(SPREAD_SIZE, MAP_SHARED);
+  arena.written.top = spread, arena.written.end = spread + SPREAD_SIZE;
+}
+
+void heap_observe(void) {
+  const uint64_t PRESENT = 1ul << 63, EXCLUSIVE = 1ul << 56; /* proc(5), /proc/pid/pagemap */
+  uint64_t entries[512];
+  ssize_t length;
+  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  lseek(pagemap, (size_t)spread / PAGE * sizeof *entries, SEEK_SET);
+  for (uint32_t *owner = owners, *end = owners + (arena.written.top - spread) / PAGE; owner < end;) {
+    if ((length = read(pagemap, entries, sizeof entries)) <= 0) _exit(1);
+    for (size_t i = 0; i < length / sizeof *entries && owner < end; i++, owner++)
+      if ((entries[i] & PRESENT) && (entries[i] & EXCLUSIVE)) observed[*owner / 8] |= 1 << *owner % 8;
+  }
+}
+
+const uint8_t *heap_observed(size_t *length) {
+  *length = (asked + 7) / 8;
+  return observed;
 }

@@ -2,15 +2,18 @@
  * The QuickJS form's executable: an engine without modules, timers or files, and one global, `host`, which offers what
  * ../ffi.ts describes. All else is TypeScript.
  *
- * It runs in two ways. As built by the C compiler its heap is empty: it compiles the script on standard input, loads
+ * It runs in three ways. As built by the C compiler its heap is empty: it compiles the script on standard input, loads
  * it, and writes the heap to standard output. The build puts that back in as the heap's first content (see
- * src/build/image.mjs), so the finished executable starts where loading ended and only calls `host.main`.
+ * src/build/image.mjs), so the finished executable starts where loading ended and only calls `host.main`. With arguments
+ * and an empty heap it calls `host.main` at once, for several commands, and writes to descriptor 3 which blocks of the heap
+ * they have written to; the build gives it that, at the same descriptor, when it loads the program to be kept.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "heap.h"
@@ -18,6 +21,9 @@
 /* The command line; NULL while the program is loaded, at build time. */
 static char **arguments;
 extern char **environ;
+
+/* The descriptor for what the build observes of the heap. */
+#define OBSERVATION 3
 
 /* More than a command ever allocates, so that no run pays for a collection of cycles; counted references free the rest. */
 #define GC_THRESHOLD (64 << 20)
@@ -167,10 +173,19 @@ static JSValue host_encode(JSContext *ctx, JSValueConst this, int argc, JSValueC
   return array;
 }
 
+/* Whether the heap is observed, at build time. */
+static int observing;
+
+static void end(int status) {
+  if (observing) heap_observe();
+  _exit(status);
+}
+
 static JSValue host_exit(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   int status = 0;
   if (!is_running(ctx) || JS_ToInt32(ctx, &status, argv[0])) return JS_EXCEPTION;
-  _exit(status);
+  end(status);
+  return JS_UNDEFINED;
 }
 
 static JSValue text_list(JSContext *ctx, char **strings) {
@@ -243,29 +258,57 @@ static JSContext *load(const uint8_t *bytecode, size_t length) {
   return ctx;
 }
 
-/* How much of the heap beyond its first content a command usually fills. */
-#define HEADROOM (64 << 10)
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
-#endif
-
-int main(int argc, char **argv) {
-  JSContext *ctx = *heap_root();
-  size_t length;
-  if (!ctx) {
-    const uint8_t *bytecode = compile(&length);
-    *heap_root() = load(bytecode, length);
-    const void *content = heap_content(&length);
-    size_t header[] = {(size_t)content, length};
-    _exit(write(1, header, sizeof header) < 0 || write(1, content, length) != (ssize_t)length);
-  }
-  // Most of the heap is written to soon, if only by reference counts: one call for all costs less than a fault a page.
-  const void *heap = heap_content(&length);
-  madvise((void *)heap, length + HEADROOM, MADV_POPULATE_WRITE);
+static void run(JSContext *ctx, char **argv) {
   arguments = argv;
   JS_UpdateStackTop(JS_GetRuntime(ctx));
   JSValue host = JS_GetPropertyStr(ctx, JS_GetGlobalObject(ctx), "host");
   JSValue result = JS_Call(ctx, JS_GetPropertyStr(ctx, host, "main"), JS_UNDEFINED, 0, NULL);
-  _exit(JS_IsException(result) ? report(ctx) : 0);
+  end(JS_IsException(result) ? report(ctx) : 0);
+}
+
+/* Loads the script, and writes the heap. */
+static void build(void) {
+  size_t length;
+  const uint8_t *bytecode = compile(&length);
+  off_t observed = lseek(OBSERVATION, 0, SEEK_END);
+  if (observed > 0) {
+    const void *written = mmap(NULL, observed, PROT_READ, MAP_PRIVATE, OBSERVATION, 0);
+    if (written == MAP_FAILED) _exit(1);
+    heap_separate(written, observed * 8);
+  }
+  *heap_root() = load(bytecode, length);
+  const void *content = heap_content(&length);
+  size_t header[] = {(size_t)content, length};
+  _exit(write(1, header, sizeof header) < 0 || write(1, content, length) != (ssize_t)length);
+}
+
+/*
+ * Loads the script, and runs commands, each in a process that has nothing of the heap for itself before it writes to it.
+ * An empty argument stands before each command.
+ */
+static void observe(char **argv) {
+  size_t length;
+  const uint8_t *bytecode = compile(&length);
+  heap_spread();
+  JSContext *ctx = load(bytecode, length);
+  observing = 1;
+  while (*argv) {
+    char **command = argv;
+    while (*++argv && **argv);
+    char *next = *argv;
+    *argv = NULL;
+    if (fork() == 0) run(ctx, command);
+    wait(NULL);
+    *argv = next;
+  }
+  const uint8_t *written = heap_observed(&length);
+  _exit(write(OBSERVATION, written, length) != (ssize_t)length);
+}
+
+int main(int argc, char **argv) {
+  JSContext *ctx = *heap_root();
+  if (!ctx && argc > 1) observe(argv + 1);
+  if (!ctx) build();
+  heap_prepare();
+  run(ctx, argv);
 }
