@@ -85,11 +85,11 @@ function restoreProcesses(options: RestoreOptions): Restored {
   requireConsole(config.process, options);
   const cgroups = planCgroups(config, options);
   const directories = checkDirectories(options, "restore.log", false);
-  const streams = inheritedStreams(directories.images);
   // Its limits are for the container, not for criu: they come when that is done.
   const beginning = { ...bundle, rootfs, cgroups: cgroups && withoutLimits(cgroups) };
   return NewContainer.make(options, options.id, beginning, (container) => {
     const { directory, undo, keep } = container;
+    const streams = inheritedStreams(directories.images, keep);
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
     const { consoleSocket } = options;
@@ -116,7 +116,7 @@ function restoreProcesses(options: RestoreOptions): Restored {
       converse({
         kind: "restore",
         content,
-        inherited: Object.values(namespaces),
+        inherited: [...Object.values(namespaces), ...streams.map(({ fd }) => fd).filter((fd) => fd > 2)],
         root: rootfs,
         started: (pid) => ({ ...enterCgroups(pid, container, cgroups), ...openDirectories(pid, directories, keep) }),
         notified({ script, pid, fd }) {

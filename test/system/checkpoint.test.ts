@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -201,6 +202,13 @@ withCriu("a network namespace that was joined is joined again", (s, fdrunc) => {
   fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
   fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
   assert.equal(statSync(`/proc/${pidOf(s)}/ns/net`).ino, statSync(`/proc/${holder.pid}/ns/net`).ino);
+});
+
+withCriu("the null device stays that, whatever the streams are of who restores", (s, fdrunc) => {
+  startCounting(s, fdrunc);
+  fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
+  fdrunc(["restore", "--detach", ...paths(s), "c"], { stdio: ["pipe"] }).succeeds();
+  assert.equal(readlinkSync(`/proc/${pidOf(s)}/fd/0`), "/dev/null");
 });
 
 withCriu("directories of a checkpoint may be links", (s, fdrunc) => {
