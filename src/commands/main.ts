@@ -18,6 +18,25 @@ const PROGRAM = new Command("fdrunc")
   .version(VERSION, "-v, --version", "print the version");
 defineGlobals(PROGRAM);
 for (const define of COMMANDS) define(PROGRAM);
+// Commander works an option's name out each time that it asks for it, some forty times in a command.
+for (const { options } of [PROGRAM, ...PROGRAM.commands])
+  for (const option of options) {
+    const name = option.attributeName();
+    option.attributeName = () => name;
+  }
+
+/** By command, and for the time before one is named: its options and those that all have, by what they are called. */
+const OPTIONS = new Map(
+  [undefined, ...PROGRAM.commands].map((command) => [
+    command,
+    new Map(
+      [...PROGRAM.options, ...(command?.options ?? [])].flatMap((option): [string | undefined, Option][] => [
+        [option.short, option],
+        [option.long, option],
+      ]),
+    ),
+  ]),
+);
 
 /** Runs fdrunc on the process's command line, and ends the process with the command's exit status. */
 export function main(): never {
@@ -30,15 +49,6 @@ export function main(): never {
   }
 }
 
-/** A command's options, and those that all have, by the names that they are called by. */
-const optionsOf = (command: Command | undefined): Map<string | undefined, Option> =>
-  new Map(
-    [...PROGRAM.options, ...(command?.options ?? [])].flatMap((option) => [
-      [option.short, option],
-      [option.long, option],
-    ]),
-  );
-
 /**
  * The arguments as commander is to see them. Callers that know Go's flags write long ones with one dash, too: "-bundle"
  * for "--bundle". What follows the id in a command that passes arguments on is no option of ours.
@@ -46,18 +56,17 @@ const optionsOf = (command: Command | undefined): Map<string | undefined, Option
 function understood(args: readonly string[]): string[] {
   const read: string[] = [];
   let command: Command | undefined;
-  let options = optionsOf(command);
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
     if (arg === "--") return [...read, ...args.slice(i)];
     if (arg.startsWith("-") && arg !== "-") {
+      const options = OPTIONS.get(command) ?? new Map<string, Option>();
       const name = arg.replace(/=.*/s, "");
       const long = options.has(`-${name}`) && !options.has(name) ? "-" : "";
       read.push(long + arg);
       if (name === arg && options.get(long + name)?.required && i + 1 < args.length) read.push(args[++i]);
     } else if (command === undefined) {
       command = PROGRAM.commands.find((one) => one.name() === arg);
-      options = optionsOf(command);
       read.push(arg);
     } else if (command.registeredArguments.at(-1)?.variadic) return [...read, ...args.slice(i)];
     else read.push(arg);

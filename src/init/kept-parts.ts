@@ -29,9 +29,11 @@ class KeptPart implements Part {
   }
 }
 
+/** What equal data of one topic has in common. Most are texts, which need no more. */
+const keyOf = (data: unknown): string => (typeof data === "string" ? data : JSON.stringify(data));
+
 /** The part that a topic made of equal data before, if it was kept. */
-export const keptPart = <T>(topic: Topic<T>, data: T): Part | undefined =>
-  BY_TOPIC.get(topic)?.get(JSON.stringify(data));
+export const keptPart = <T>(topic: Topic<T>, data: T): Part | undefined => BY_TOPIC.get(topic)?.get(keyOf(data));
 
 /** A part as it is to be placed: as it is or, if this is the time to, kept. `compile` makes its steps again. */
 export function keepPart<T>(topic: Topic<T>, data: T, part: Part, compile: () => readonly Step[]): Part {
@@ -42,7 +44,7 @@ export function keepPart<T>(topic: Topic<T>, data: T, part: Part, compile: () =>
     BY_TOPIC.set(topic, parts);
   }
   const kept = new KeptPart(part, compile);
-  parts.set(JSON.stringify(data), kept);
+  parts.set(keyOf(data), kept);
   PARTS.add(kept);
   return kept;
 }
