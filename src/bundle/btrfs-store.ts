@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, openSync, readdirSync, renameSync } from "node:fs";
-import { basename } from "node:path";
-import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { mountLines, parseMount } from "../linux/mount-info.js";
-import { sys } from "../linux/syscall.js";
 import { applyLayer } from "./apply-layer.js";
 import type { Digest } from "./digest.js";
 import { diskUsage } from "./disk-usage.js";
+import { mountOf } from "./id-maps.js";
 import type { Layer } from "./image.js";
 import { LayerDirectory, type LayerKeeping } from "./layer-directory.js";
+import { mountPointsOf } from "./mount-points-of.js";
 import { attach } from "./overlay-mount.js";
 import { removeTree } from "./remove-tree.js";
 import type { Place, Store } from "./store.js";
@@ -80,13 +78,7 @@ export class BtrfsStore implements Store {
   }
 
   mountPoints(own: string): string[] {
-    // The path in the file system begins where that is mounted; the directory's name is unique.
-    const end = `/${basename(own)}/${ROOTFS}`;
-    return [...mountLines()]
-      .filter((line) => line.includes(" btrfs "))
-      .map(parseMount)
-      .filter(({ root, type }) => type === "btrfs" && root.endsWith(end))
-      .map(({ mountPoint }) => mountPoint);
+    return mountPointsOf(`${own}/${ROOTFS}`);
   }
 
   discard(own: string): void {
@@ -136,8 +128,8 @@ function begin(path: string, below: string | undefined): void {
 }
 
 /** Mounts a bundle's subvolume in the bundle. */
-function show({ own, rootfs }: Place): void {
-  const mount = sys("open_tree", C.AT_FDCWD, cstring(`${own}/${ROOTFS}`), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
+function show({ own, rootfs, ids }: Place): void {
+  const mount = mountOf(`${own}/${ROOTFS}`, ids);
   try {
     attach(mount, rootfs);
   } finally {

@@ -3,6 +3,7 @@ import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { causeOf } from "./cause.js";
 import type { Digest } from "./digest.js";
+import type { IdMaps } from "./id-maps.js";
 
 /** The ways to keep layers, the best first. */
 export const STORE_KINDS = ["overlay", "btrfs", "copy"] as const;
@@ -19,6 +20,8 @@ export interface BundleRecord {
   /** Tells the bundle's directory from others, wherever it is; undefined before it is there. */
   identity: string | undefined;
   store: StoreKind;
+  /** What its user namespace maps ids by, if it has one. */
+  ids?: IdMaps | undefined;
   /** The image's name, or what stands for it. */
   image: string;
   /** The layers' chain IDs, from the lowest to the topmost. */

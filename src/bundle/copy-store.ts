@@ -1,10 +1,17 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { C } from "../linux/constants.js";
 import { applyLayer } from "./apply-layer.js";
+import type { Digest } from "./digest.js";
 import { diskUsage } from "./disk-usage.js";
+import { mountOf } from "./id-maps.js";
 import type { Layer } from "./image.js";
+import { mountPointsOf } from "./mount-points-of.js";
+import { attach } from "./overlay-mount.js";
 import type { Place, Store } from "./store.js";
 import type { Task } from "./task.js";
+
+/** A bundle's root file system in its own directory of the store, where it is mounted in the bundle with mapped ids. */
+const ROOTFS = "rootfs";
 
 /** The store that works everywhere: each bundle's root file system is a directory of its own with all layers applied. */
 export class CopyStore implements Store {
@@ -12,8 +19,10 @@ export class CopyStore implements Store {
     // It needs nothing.
   }
 
-  async assemble(layers: readonly Layer[], { rootfs }: Place, task: Task): Promise<void> {
-    const root = openSync(rootfs, C.O_RDONLY | C.O_DIRECTORY);
+  async assemble(layers: readonly Layer[], place: Place, task: Task): Promise<void> {
+    const path = place.ids === undefined ? place.rootfs : `${place.own}/${ROOTFS}`;
+    if (place.ids !== undefined) mkdirSync(path, 0o755);
+    const root = openSync(path, C.O_RDONLY | C.O_DIRECTORY);
     try {
       for (const [i, layer] of layers.entries()) {
         task.begin(`unpacking layer ${i + 1} of ${layers.length}`, layer.size);
@@ -22,14 +31,25 @@ export class CopyStore implements Store {
     } finally {
       closeSync(root);
     }
+    this.mount(
+      layers.map(({ chainId }) => chainId),
+      place,
+    );
   }
 
-  mount(): void {
-    // It is in the bundle itself.
+  mount(_layers: readonly Digest[], { own, rootfs, ids }: Place): void {
+    // Without mapped ids it is in the bundle itself.
+    if (ids === undefined) return;
+    const mount = mountOf(`${own}/${ROOTFS}`, ids);
+    try {
+      attach(mount, rootfs);
+    } finally {
+      closeSync(mount);
+    }
   }
 
-  mountPoints(): string[] {
-    return [];
+  mountPoints(own: string): string[] {
+    return mountPointsOf(`${own}/${ROOTFS}`);
   }
 
   discard(): void {

@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
@@ -8,6 +17,7 @@ import { withNetwork } from "./bundle-network.js";
 import { identityOf, type StoreKind } from "./bundle-record.js";
 import { causeOf } from "./cause.js";
 import { DirectoryFiles } from "./directory-files.js";
+import { type IdMaps, outsideId } from "./id-maps.js";
 import type { Image } from "./image.js";
 import type { ImageFiles } from "./image-files.js";
 import { findUser } from "./image-user.js";
@@ -72,6 +82,7 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
     temporary,
     identity: undefined,
     store: kind,
+    ids: order.run.ids,
     image: image.names[0] ?? name,
     layers: image.layers.map(({ chainId }) => chainId),
     created: new Date().toISOString(),
@@ -107,15 +118,22 @@ async function fill(
   const rootfs = `${temporary}/rootfs`;
   // Set-id programs and devices in the root file system are not for the host's users.
   mkdirSync(temporary, 0o700);
+  if (run.ids !== undefined) letIn(temporary, run.ids);
   store.update(bundle, { identity: identityOf(temporary) });
   mkdirSync(rootfs, 0o755);
-  await store.store(bundle.record.store).assemble(image.layers, { own: bundle.own, rootfs }, task);
+  await store.store(bundle.record.store).assemble(image.layers, { own: bundle.own, rootfs, ids: run.ids }, task);
   const asked = withRunOptions(image.config, run);
   const user = findUser(rootfs, asked.user);
-  const volumes = makeVolumes(temporary, asked.volumes);
+  const volumes = makeVolumes(temporary, asked.volumes, run.ids);
   const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run);
   const config = run.network === undefined ? alone : withNetwork(alone, temporary, run.network);
   writeFileSync(`${temporary}/config.json`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
+}
+
+/** Lets the root of a user namespace into a bundle's directory: it is an ordinary user of the host's, in a group. */
+function letIn(bundle: string, { gids }: IdMaps): void {
+  chownSync(bundle, 0, outsideId(gids, 0));
+  chmodSync(bundle, 0o710);
 }
 
 /** The absolute path of a directory to be. Throws OutputFailure where something is there already, or it cannot be. */

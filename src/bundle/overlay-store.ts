@@ -1,10 +1,25 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+} from "node:fs";
+import { cstring } from "../linux/bytes.js";
+import { C } from "../linux/constants.js";
+import type { Fd } from "../linux/file.js";
 import { mountLines, parseMount } from "../linux/mount-info.js";
+import { attempt } from "../linux/syscall.js";
 import { applyLayer } from "./apply-layer.js";
 import { attributesAt, setAttribute } from "./attributes.js";
 import type { Digest } from "./digest.js";
 import { diskUsage } from "./disk-usage.js";
+import { type IdMaps, mountOf, outsideId } from "./id-maps.js";
 import type { Layer } from "./image.js";
 import { LayerDirectory, type LayerKeeping } from "./layer-directory.js";
 import { setTime, timeOf } from "./metadata.js";
@@ -58,7 +73,12 @@ export class OverlayStore implements Store {
       await this.layers.provide(layer, task, (partial) => write(layer, partial, lower, task));
       lower.unshift(this.layers.pathOf(layer.chainId));
     }
-    show(newOverlay(place.own, lower), place);
+    const overlay = newOverlay(place.own, lower);
+    if (place.ids !== undefined) {
+      const { uid, gid } = statSync(overlay.upper);
+      chownSync(overlay.upper, outsideId(place.ids.uids, uid), outsideId(place.ids.gids, gid));
+    }
+    show(overlay, place);
   }
 
   mount(layers: readonly Digest[], place: Place): void {
@@ -74,8 +94,8 @@ export class OverlayStore implements Store {
       .map(({ mountPoint }) => mountPoint);
   }
 
-  discard(): void {
-    // All that a bundle has are directories.
+  discard(own: string): void {
+    unmountMapped(`${own}/${MAPPED}`);
   }
 
   prune(isNeeded: (chainId: Digest) => boolean, trash: string): void {
@@ -99,13 +119,47 @@ export class OverlayStore implements Store {
   }
 }
 
-function show(overlay: Overlay, { rootfs }: Place): void {
-  const mount = mountOverlay(overlay);
+/** Shows an overlay in its bundle. With mapped ids its layers are; what the bundle writes has its own ids on disk. */
+function show(overlay: Overlay, { own, rootfs, ids }: Place): void {
+  const mount = ids === undefined ? mountOverlay(overlay) : mountMapped(overlay, ids, `${own}/${MAPPED}`);
   try {
     attach(mount, rootfs);
   } finally {
     closeSync(mount);
   }
+}
+
+/** Where a bundle's layers are mounted with mapped ids, for a moment: overlay keeps mounts of its own. */
+const MAPPED = "mapped";
+
+function mountMapped(overlay: Overlay, ids: IdMaps, directory: string): Fd {
+  unmountMapped(directory);
+  const lower = overlay.lower.map((layer, i) => {
+    const place = `${directory}/${i}`;
+    mkdirSync(place, { recursive: true });
+    const mount = mountOf(layer, ids);
+    try {
+      attach(mount, place);
+    } finally {
+      closeSync(mount);
+    }
+    return place;
+  });
+  try {
+    return mountOverlay({ ...overlay, lower });
+  } finally {
+    unmountMapped(directory);
+  }
+}
+
+/** Ends such mounts, also those that a command which was killed has left. */
+function unmountMapped(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    attempt("umount2", cstring(`${directory}/${name}`), C.MNT_DETACH | C.UMOUNT_NOFOLLOW);
+    rmdirSync(`${directory}/${name}`);
+  }
+  rmdirSync(directory);
 }
 
 /** Writes a layer to the directory "upper" in `partial`. */

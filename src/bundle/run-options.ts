@@ -1,6 +1,7 @@
 import type { Config, Mount, Resources } from "../generated/config.js";
 import type { NetworkWishes } from "../net/connect.js";
 import { dockerSeccomp } from "./docker-seccomp.js";
+import type { IdMaps } from "./id-maps.js";
 import type { ImageConfig } from "./image.js";
 
 /** What is asked of a bundle beside what its image says; flags of `docker run` have these names. */
@@ -19,6 +20,8 @@ export interface RunOptions {
   volume: readonly Mount[];
   tmpfs: readonly Mount[];
   resources: Resources;
+  /** What a user namespace maps ids by; undefined: there is none. */
+  ids: IdMaps | undefined;
   /** Undefined: a network namespace with nothing in it but lo. */
   network: NetworkWishes | undefined;
   /** "CAP_…", or "ALL". */
@@ -71,7 +74,8 @@ export function applyRunOptions(config: Config, options: RunOptions): Config {
   const capabilities = withCapabilities(given, options);
   const env = process.env ?? [];
   const hasTerm = !options.tty || env.some((entry) => nameOf(entry) === "TERM");
-  const { seccomp } = options;
+  const { seccomp, ids } = options;
+  const namespaces = config.linux?.namespaces ?? [];
   return {
     ...config,
     process: {
@@ -85,6 +89,13 @@ export function applyRunOptions(config: Config, options: RunOptions): Config {
     mounts: [...(config.mounts ?? []), ...options.tmpfs, ...options.volume],
     linux: {
       ...config.linux,
+      ...(ids === undefined
+        ? {}
+        : {
+            namespaces: [...namespaces, { type: "user" as const }],
+            uidMappings: [...ids.uids],
+            gidMappings: [...ids.gids],
+          }),
       resources: { ...config.linux?.resources, ...options.resources },
       ...(seccomp === "unconfined" ? {} : { seccomp: seccomp === "default" ? dockerSeccomp(capabilities) : seccomp }),
     },

@@ -158,7 +158,7 @@ export class StoreDirectory {
     const rootfs = `${record.path}/rootfs`;
     this.exclusively(() => {
       const store = this.store(record.store);
-      if (!store.mountPoints(own).includes(rootfs)) store.mount(record.layers, { own, rootfs });
+      if (!store.mountPoints(own).includes(rootfs)) store.mount(record.layers, { own, rootfs, ids: record.ids });
     });
   }
 

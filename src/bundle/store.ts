@@ -1,4 +1,5 @@
 import type { Digest } from "./digest.js";
+import type { IdMaps } from "./id-maps.js";
 import type { Layer } from "./image.js";
 import type { Task } from "./task.js";
 
@@ -38,4 +39,6 @@ export interface Place {
   own: string;
   /** Its root file system's directory; empty at first. */
   rootfs: string;
+  /** The ids that files' owners are to be seen by; undefined: as they are in the image. */
+  ids: IdMaps | undefined;
 }

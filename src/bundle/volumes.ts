@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { chownSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { posix } from "node:path";
 import { C } from "../linux/constants.js";
 import { copyUp } from "../linux/copy-up.js";
@@ -7,17 +7,19 @@ import { Failure } from "../linux/failure.js";
 import { openat2, quote, using } from "../linux/file.js";
 import { SyscallError } from "../linux/syscall.js";
 import type { Volume } from "./bundle-config.js";
+import { type IdMaps, outsideId } from "./id-maps.js";
 
 /**
  * Makes a directory in the bundle for each of an image's volumes, with what the image has there: data of the program
  * that outlives the container and is no part of its root file system. Throws Failure.
+ * @param ids what the container's root is, where it is not the host's
  */
-export function makeVolumes(bundle: string, destinations: readonly string[]): Volume[] {
+export function makeVolumes(bundle: string, destinations: readonly string[], ids?: IdMaps): Volume[] {
   if (destinations.length > 0) mkdirSync(`${bundle}/volumes`, 0o700);
   return destinations.map((destination, i) => {
     const source = `volumes/${i}`;
     try {
-      makeVolume(`${bundle}/rootfs`, destination, `${bundle}/${source}`);
+      makeVolume(`${bundle}/rootfs`, destination, `${bundle}/${source}`, ids);
     } catch (cause) {
       throw new Failure(`volume ${quote(destination)}`, { cause });
     }
@@ -25,9 +27,10 @@ export function makeVolumes(bundle: string, destinations: readonly string[]): Vo
   });
 }
 
-function makeVolume(rootfs: string, destination: string, path: string): void {
+function makeVolume(rootfs: string, destination: string, path: string, ids: IdMaps | undefined): void {
   if (posix.join("/", destination) === "/") throw new Failure("it would hide the root file system");
   mkdirSync(path, 0o755);
+  if (ids !== undefined) chownSync(path, outsideId(ids.uids, 0), outsideId(ids.gids, 0));
   const target = openSync(path, C.O_RDONLY | C.O_DIRECTORY);
   const root = openSync(rootfs, C.O_PATH | C.O_DIRECTORY);
   try {

@@ -35,6 +35,7 @@ export const RUN: RunOptions = {
   tmpfs: [],
   resources: {},
   network: undefined,
+  ids: undefined,
   capAdd: [],
   capDrop: [],
   readOnly: false,

@@ -75,7 +75,8 @@ networking("the second write-up's script gives a shell with a name, an address a
   const typed = [
     "hostname",
     "ifconfig eth0 | grep 'inet addr'",
-    "ps | grep -c sh",
+    "ps",
+    "cat /proc/self/uid_map /proc/self/gid_map",
     "cat /etc/resolv.conf",
     "nslookup -type=a outside.example | grep -A 1 '^Name'",
     `nc -w 5 ${OUTSIDE.outside} 9000 </dev/null`,
@@ -84,6 +85,8 @@ networking("the second write-up's script gives a shell with a name, an address a
   const lines = told.split("\n").map((line) => line.trim());
   assert.equal(lines[1], "my-docker");
   assert.match(lines[2], /inet addr:100\.100\.1\.2 .*Mask:255\.255\.255\.0/);
+  assert.match(told, /^ +1 (root|0) .*\/bin\/sh$/m);
+  assert.equal(told.match(/^ +0 +[1-9]\d+ +\d+$/gm)?.length, 2);
   assert.match(told, new RegExp(`^nameserver ${OUTSIDE.outside}$`, "m"));
   assert.match(told, new RegExp(`^Name:\\s*outside.example\\nAddress: ${OUTSIDE.outside}$`, "m"));
   assert.match(told, new RegExp(`hello ::ffff:${OUTSIDE.host}`));

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { posix, resolve } from "node:path";
 import type { Command } from "commander";
+import type { IdMaps } from "../../bundle/id-maps.js";
 import { ALL_CAPABILITIES, type RunOptions } from "../../bundle/run-options.js";
 import type { Mount } from "../../generated/config.js";
 import { Failure } from "../../linux/failure.js";
@@ -8,6 +9,7 @@ import { quote } from "../../linux/file.js";
 import { checkWishes, type NetworkWishes } from "../../net/connect.js";
 import { withNetworkFlags } from "../network-flags.js";
 import { parseSize } from "../size.js";
+import { toIdMaps } from "./userns.js";
 
 /** The flags of `docker run` that a bundle can have, as commander reads them. */
 export interface RunFlags extends Omit<NetworkWishes, "hostname"> {
@@ -26,6 +28,7 @@ export interface RunFlags extends Omit<NetworkWishes, "hostname"> {
   capDrop: string[];
   readOnly?: boolean;
   tty?: boolean;
+  userns?: IdMaps;
   securityOpt: string[];
 }
 
@@ -51,6 +54,7 @@ export function withRunFlags(command: Command): Command {
     .option("--cap-drop <capability>", "one that docker gives by default, or ALL", collect(toCapability), [])
     .option("--read-only", "the root file system cannot be written")
     .option("-t, --tty", "with a terminal")
+    .option("--userns <maps>", "a user namespace: auto, or INSIDE:OUTSIDE:COUNT with commas between several", toIdMaps)
     .option("--security-opt <option>", "seccomp=FILE, seccomp=unconfined, or no-new-privileges", collect(String), []);
 }
 
@@ -71,6 +75,7 @@ export function runOptions(flags: RunFlags, command: readonly string[]): RunOpti
     },
     readOnly: flags.readOnly ?? false,
     tty: flags.tty ?? false,
+    ids: flags.userns,
     network: network(flags),
     ...security(flags.securityOpt),
   };

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { makeBundle } from "../../src/bundle/make-bundle.js";
+import { toIdMaps } from "../../src/commands/fdbundle/userns.js";
+import { dockerArchive, imageConfig, layer } from "./archives.js";
+import { configOf, eachStore, type Place, RUN } from "./place.js";
+import { directory, file } from "./tar-writer.js";
+
+const LAYERS = [
+  layer([directory("d/", { uid: 5, mode: 0o750 }), file("d/f", "x", { uid: 1000, gid: 1001 }), file("gone", "")]),
+  layer([file(".wh.gone", ""), { name: "s", content: "s", uid: 0, mode: 0o4755 }, directory("data/", { uid: 33 })]),
+];
+const ARCHIVE = dockerArchive(
+  LAYERS,
+  ["x/i:1"],
+  imageConfig(LAYERS, { Cmd: ["x"], Volumes: { "/data": {}, "/new": {} } }),
+);
+
+const ownersIn = (root: string, ...names: string[]) =>
+  names.map((name) => {
+    const { uid, gid } = lstatSync(`${root}/${name}`);
+    return `${uid}:${gid}`;
+  });
+
+async function convert(place: Place, store: "overlay" | "btrfs" | "copy", maps: string): Promise<string> {
+  const order = {
+    tarball: place.write("i.tar", ARCHIVE),
+    output: place.path("bundle"),
+    name: undefined,
+    platform: undefined,
+  };
+  return makeBundle(place.store, { ...order, store, run: { ...RUN, ids: toIdMaps(maps) } }, place.task());
+}
+
+eachStore(
+  "a bundle with a user namespace shows files with its ids, and the image's layers keep theirs",
+  async (place, kind) => {
+    const bundle = await convert(place, kind, "0:200000:5000");
+    const shown = () => ownersIn(`${bundle}/rootfs`, ".", "d", "d/f", "s");
+    const expected = ["200000:200000", "200005:200000", "201000:201001", "200000:200000"];
+    assert.deepEqual(shown(), expected);
+    assert.equal(lstatSync(`${bundle}/rootfs/s`).mode & 0o7777, 0o4755);
+    assert.ok(!existsSync(`${bundle}/rootfs/gone`));
+    // What the image has at a volume comes along; where it has nothing, the container's root may write.
+    assert.deepEqual(ownersIn(`${bundle}/volumes`, "0", "1"), ["200033:200000", "200000:200000"]);
+    const { linux } = configOf(bundle);
+    const maps = [{ containerID: 0, hostID: 200000, size: 5000 }];
+    assert.deepEqual([linux.uidMappings, linux.gidMappings], [maps, maps]);
+    assert.ok(linux.namespaces.some(({ type }: { type: string }) => type === "user"));
+    const { mode, gid } = lstatSync(bundle);
+    assert.deepEqual([mode & 0o777, gid], [0o710, 200000]);
+    // Another bundle of the image's is as ever.
+    const plain = await place.convert(ARCHIVE, kind);
+    assert.deepEqual(ownersIn(`${plain}/rootfs`, "d", "d/f", "s"), ["5:0", "1000:1001", "0:0"]);
+    // After a restart.
+    assert.equal(place.fdbundle("unmount", bundle).status, 0);
+    assert.deepEqual(readdirSync(`${bundle}/rootfs`), []);
+    assert.equal(place.fdbundle("mount").status, 0);
+    assert.deepEqual(shown(), expected);
+    assert.equal(spawnSync("chroot", ["--userspec=200000:200000", `${bundle}/rootfs`, "/none"]).status, 127);
+    assert.equal(place.fdbundle("rm", bundle, plain).status, 0);
+    place.isClean();
+  },
+);
