@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { provideCriApi } from "./cri-api.mjs";
 import { provideCriu } from "./criu.mjs";
 import { provideNginxImage } from "./nginx-image.mjs";
 import { setUp } from "./setup.mjs";
@@ -31,6 +32,7 @@ export async function buildTests(summary) {
   for (const [what, provide] of [
     ["criu", provideCriu],
     ["image of nginx", provideNginxImage],
+    ["description of Kubernetes' CRI", provideCriApi],
   ]) {
     try {
       await provide();

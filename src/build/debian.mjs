@@ -15,13 +15,14 @@ const KEYRINGS = ["pgp", "gpg"].map((suffix) => `/usr/share/keyrings/debian-arch
  * Downloads into `directory`, which is made anew.
  *
  * @param {string} directory
- * @param {{ source?: string, package?: string, architecture?: string }} wanted the name of a source package, of which
- *   the original tarball is fetched; or of a binary package, for a Debian architecture such as "arm64"
+ * @param {{ source?: string, package?: string, architecture?: string, release?: string }} wanted the name of a source
+ *   package, of which the original tarball is fetched; or of a binary package, for a Debian architecture such as "arm64";
+ *   from another release than most
  * @returns {string} the path of the file
  * @throws {Unavailable} without apt, Debian's key or the network
  */
 export function fetchFromDebian(directory, wanted) {
-  const { get, apt } = privateApt(directory, wanted.source ? "deb-src" : "deb", wanted.architecture);
+  const { get, apt } = privateApt(directory, wanted.source ? "deb-src" : "deb", wanted.architecture, wanted.release);
   if (wanted.source) get("source", "--download-only", "--tar-only", wanted.source);
   else get("download", `${wanted.package}:${wanted.architecture}`);
   rmSync(apt, { recursive: true });

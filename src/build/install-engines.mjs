@@ -61,6 +61,8 @@ function withoutBlock(text) {
 /** By the version of containerd's configuration: the name of the plugin that starts containers for Kubernetes. */
 const CRI_PLUGINS = { 2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime" };
 
+const TYPE = 'runtime_type = "io.containerd.runc.v2"';
+
 /** Tables can be added behind others wherever these are. Where there is no configuration, the version is told, too. */
 function containerdBlock(text, path) {
   const told = /^version\s*=\s*(\d+)/m.exec(text)?.[1];
@@ -68,12 +70,13 @@ function containerdBlock(text, path) {
   const plugin = CRI_PLUGINS[version];
   if (plugin === undefined) throw new Error(`version ${version} of containerd's configuration is not known`);
   if (told === undefined && text.trim() !== "") throw new Error("containerd's configuration tells no version");
-  const table = `plugins."${plugin}".containerd.runtimes.fdrunc`;
+  const runtimes = `plugins."${plugin}".containerd.runtimes`;
+  // With a runtime in the file containerd forgets the one that it knows by itself, and without that refuses to start pods.
+  const runc = /\.runtimes\.["']?runc["']?\]/.test(text) ? "" : `[${runtimes}.runc]\n  ${TYPE}\n`;
   const systemd = /^\s*SystemdCgroup\s*=\s*true/m.test(text) ? "  SystemdCgroup = true\n" : "";
   return (
     `${text === "" || text.endsWith("\n") ? "" : "\n"}${BEGIN}${told === undefined ? `version = ${version}\n` : ""}` +
-    `[${table}]\n  runtime_type = "io.containerd.runc.v2"\n` +
-    `[${table}.options]\n  BinaryName = ${JSON.stringify(path)}\n${systemd}${END}`
+    `${runc}[${runtimes}.fdrunc]\n  ${TYPE}\n[${runtimes}.fdrunc.options]\n  BinaryName = ${JSON.stringify(path)}\n${systemd}${END}`
   );
 }
 

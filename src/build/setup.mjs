@@ -3,7 +3,7 @@
  * node_modules. Uses Node's own modules only.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -20,7 +20,17 @@ const TO_BUILD = ["g++", "gcc", "make", "python3", "xz-utils"];
 export function setUp(packages) {
   const missing = [...TO_BUILD, ...packages].filter((name) => !isInstalled(name));
   if (missing.length > 0) installPackages(missing);
-  if (!existsSync(join(ROOT, "node_modules/.package-lock.json"))) installModules();
+  if (!hasModules()) installModules();
+}
+
+/** Whether node_modules has all that package-lock.json names; packages for other machines are optional there. */
+function hasModules() {
+  const installed = join(ROOT, "node_modules/.package-lock.json");
+  if (!existsSync(installed)) return false;
+  const packages = (file) => JSON.parse(readFileSync(file, "utf8")).packages;
+  const there = packages(installed);
+  const wanted = Object.entries(packages(join(ROOT, "package-lock.json")));
+  return wanted.every(([path, { version, optional }]) => path === "" || optional || there[path]?.version === version);
 }
 
 function isInstalled(name) {

@@ -13,8 +13,8 @@ const FILES: readonly Entry[] = [
   file("etc/group", "root:x:0:\nuser:x:1000:\n"),
 ];
 
-/** Debian's busybox and names of all its programs, as `docker save` writes an image; with the name given. */
-export function imageArchive(reference: string): Buffer {
+/** Debian's busybox and names of all its programs, as `docker save` writes an image: with its name, and what it runs by itself. */
+export function imageArchive(reference: string, command: readonly string[] = ["sh"]): Buffer {
   const { stdout } = spawnSync(BUSYBOX, ["--list"], { encoding: "utf8" });
   const names = stdout.split("\n").filter((name) => name !== "" && name !== "busybox");
   const layer = tar([
@@ -24,7 +24,7 @@ export function imageArchive(reference: string): Buffer {
   ]);
   const architecture = process.arch === "arm64" ? "arm64" : "amd64";
   const config = JSON.stringify({
-    ...{ architecture, os: "linux", config: { Env: ["PATH=/bin"], Cmd: ["sh"] } },
+    ...{ architecture, os: "linux", config: { Env: ["PATH=/bin"], Cmd: command } },
     history: [{ created_by: "busybox" }],
     rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] },
   });

@@ -104,6 +104,17 @@ function registration(engine: string): string {
   return found.replace(/^.*?, /, "");
 }
 
+test("containerd keeps the runtime that it knows by itself", { skip }, () => {
+  const file = place.outside("/etc/containerd/config.toml");
+  const told = (text: string) => {
+    writeFileSync(file, text);
+    succeeds(follow(place, "npm run install:engines -- containerd"));
+    return readFileSync(file, "utf8").match(/\.runtimes\.runc\]/g)?.length;
+  };
+  assert.equal(told("version = 2\n"), 1);
+  assert.equal(told('version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n'), 1);
+});
+
 test("containerd's tables have SystemdCgroup where the others have it", { skip }, () => {
   const file = place.outside("/etc/containerd/config.toml");
   writeFileSync(file, "version = 2\n[x.options]\n  SystemdCgroup = true\n");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { MISSING_CRIU } from "../system/criu.js";
 import { IMAGE, Podman } from "./podman.js";
+import { loadTests } from "./podman-load.js";
 import { PODS } from "./podman-pods.js";
 import { type Feature, succeeds, suite } from "./suite.js";
 
@@ -400,4 +401,11 @@ const FEATURES: readonly Feature<Podman>[] = [
   },
 ];
 
-suite("podman", ["podman", "conmon", "/usr/lib/podman/netavark", "buildah", "curl"], Podman.open, FEATURES);
+const { missing, engine } = suite(
+  "podman",
+  ["podman", "conmon", "/usr/lib/podman/netavark", "buildah", "curl"],
+  Podman.open,
+  FEATURES,
+);
+
+loadTests(missing, engine);

@@ -3,7 +3,6 @@ import { CRIU_ENV } from "../system/criu.js";
 import { imageArchive } from "./image.js";
 import type { Outcome, Place, Running } from "./place.js";
 import { follow, install, readmeLines } from "./readme-lines.js";
-import type { Runtime } from "./runtime.js";
 import { succeeds } from "./suite.js";
 
 /** The image that containers are made of. */
@@ -22,6 +21,11 @@ events_logger = "file"
 runc = ["/usr/sbin/runc"]
 crun = ["/usr/bin/crun"]
 `;
+
+/** A runtime by its name in the configuration, or by its path. */
+interface Known {
+  readonly name: string;
+}
 
 /** podman, which has no process of its own: each call of it is one. */
 export class Podman {
@@ -56,23 +60,23 @@ export class Podman {
   }
 
   /** Arguments that make a container, in the place's cgroups and without a network. */
-  create(runtime: Runtime, command: "run" | "create", ...args: string[]): string[] {
+  create(runtime: Known, command: "run" | "create", ...args: string[]): string[] {
     const network = args.some((arg) => /^--(network|net|pod|publish)=/.test(arg)) ? [] : ["--network=none"];
     return ["--runtime", runtime.name, command, `--cgroup-parent=/${this.place.tag}`, ...network, ...args];
   }
 
   /** Runs a container to its end, and removes it. Takes podman's options, and the command. */
-  run(runtime: Runtime, options: readonly string[], ...command: string[]): Outcome {
+  run(runtime: Known, options: readonly string[], ...command: string[]): Outcome {
     return this.call(this.create(runtime, "run", "--rm", ...options, IMAGE, ...command));
   }
 
   /** What a shell in a container puts out; it must succeed. */
-  sh(runtime: Runtime, options: readonly string[], script: string): string {
+  sh(runtime: Known, options: readonly string[], script: string): string {
     return succeeds(this.run(runtime, options, "sh", "-c", script));
   }
 
   /** Leaves a container "c" behind that runs. */
-  start(runtime: Runtime, options: readonly string[] = [], ...command: string[]): void {
+  start(runtime: Known, options: readonly string[] = [], ...command: string[]): void {
     const args = command.length > 0 ? command : ["sleep", "1000"];
     succeeds(this.call(this.create(runtime, "run", "--detach", "--name=c", ...options, IMAGE, ...args)));
   }
