@@ -14,7 +14,8 @@ import { launch } from "../launch/launch.js";
 import type { SignalPipe } from "../launch/signal-pipe.js";
 import { copyUp } from "../linux/copy-up.js";
 import { Failure } from "../linux/failure.js";
-import { close, type Fd } from "../linux/file.js";
+import { close, type Fd, using } from "../linux/file.js";
+import { openProcess, waitReadable } from "../linux/process.js";
 import { listenUnix } from "../linux/socket.js";
 import { sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
@@ -75,7 +76,7 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
     container.admit(init.pid);
     // Hooks may take long, and commands may ask meanwhile.
     if (hasCreateHooks(config)) container.save();
-    if (makesNamespace(config, "user")) writeIdMaps(init.pid, config);
+    if (makesNamespace(config, "user")) giveIdMaps(init, config);
     init.go();
     const signals = takeSignals?.();
     keepCompiledFilter(options.root, config, compiled);
@@ -147,6 +148,26 @@ function keepCompiledFilter(root: string, { linux }: Config, { filter }: Compile
   if (linux?.seccomp !== undefined && filter !== undefined) keepFilter(root, linux.seccomp, filter);
 }
 
+/** Gives init its id maps. Where it was killed, for want of memory say, that is the reason why it has none. */
+function giveIdMaps(init: Init, config: Config): void {
+  try {
+    writeIdMaps(init.pid, config);
+  } catch (error) {
+    using(openProcess(init.pid), (process) => waitReadable(process, A_MOMENT));
+    const ending = init.ending();
+    throw ending === undefined ? error : endedEarly(ending);
+  }
+}
+
+/** What one that is killed takes to end, in milliseconds. */
+const A_MOMENT = 100;
+
+const endedEarly = (cause: string): Failure =>
+  new Failure("init ended before the container was created", {
+    cause,
+    hint: "is linux.resources.memory.limit or pids.limit too low?",
+  });
+
 /** Gives init what it may not give itself, or what is not to hold for it before it is done. Throws Failure. */
 function treat(config: Config, { pid, owner }: Saved): void {
   if (config.process === undefined) return;
@@ -166,11 +187,7 @@ function converse(
   let copyFrom: Fd | undefined;
   for (;;) {
     const said = init.next();
-    if (said === undefined)
-      throw new Failure("init ended before the container was created", {
-        cause: init.fate(),
-        hint: "is linux.resources.memory.limit or pids.limit too low?",
-      });
+    if (said === undefined) throw endedEarly(init.fate());
     switch (said.message) {
       case "copy-up-source":
         copyFrom = said.fd;

@@ -75,9 +75,14 @@ export class Init {
 
   /** What has become of one that said nothing and closed its end: a sentence. */
   fate(): string {
+    return this.ending() ?? "it closed its connection";
+  }
+
+  /** How it has ended, if it has: a sentence. */
+  ending(): string | undefined {
     const status = new Int32Array(1);
     const ended = attempt("wait4", this.pid, new Uint8Array(status.buffer), C.__WALL | C.WNOHANG, 0);
-    if (ended !== this.pid) return "it closed its connection";
+    if (ended !== this.pid) return undefined;
     this.reaped = true;
     const signal = status[0] & 0x7f;
     return signal === 0 ? `it exited with status ${status[0] >> 8}` : `it was killed by signal ${signal}`;
