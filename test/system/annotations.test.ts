@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync, readlinkSync } from "node:fs";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket } from "./console.js";
-import { type FullConfig, system } from "./harness.js";
+import { asRoot, type FullConfig, system } from "./harness.js";
 
 const CALLER = ["setpriv", "--groups", "4242,4343"];
 
-system("run.oci.keep_original_groups leaves the process in the groups of the container's creator", (s) => {
+asRoot("run.oci.keep_original_groups leaves the process in the groups of the container's creator", (s) => {
   const groups = (value: string | undefined, userNamespace = false) => {
     s.write((config) => {
       config.process.args = ["sh", "-c", "grep Groups: /proc/self/status"];

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import { parseMount } from "../../src/linux/mount-info.js";
-import { type FullConfig, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, removeCgroupsOfRunc, type Scene } from "./harness.js";
 
 /** What a container tells of itself, by heading; each a shell command. */
 const QUESTIONS: Record<string, string> = {
@@ -101,7 +101,7 @@ function compare(s: Scene, change: (config: FullConfig) => void): void {
 const without = spawnSync("runc", ["--version"]).status !== 0;
 
 function beside(name: string, change: (s: Scene, config: FullConfig) => void): void {
-  system(`beside runc: ${name}`, (s, t) => {
+  asRoot(`beside runc: ${name}`, (s, t) => {
     if (without) return t.skip("needs runc");
     compare(s, (config) => {
       change(s, config);

@@ -5,7 +5,7 @@ import { StoreDirectory } from "../../src/bundle/store-directory.js";
 import { dockerArchive, imageConfig, layer, ociArchive } from "../bundle/archives.js";
 import { FDBUNDLE, hasBtrfs, KINDS } from "../bundle/place.js";
 import { directory, file, symlink } from "../bundle/tar-writer.js";
-import { type Scene, system } from "./harness.js";
+import { asRoot, type Scene } from "./harness.js";
 
 const APPLETS = ["cat", "echo", "grep", "id", "ls", "mkdir", "ping", "pwd", "sh", "stat", "touch"];
 
@@ -61,7 +61,7 @@ for (const store of KINDS) {
     oci: ociArchive(LAYERS, "x/image:1", CONFIG),
   };
   for (const [form, archive] of Object.entries(archives)) {
-    system(`an image's tarball becomes a bundle that runs as it is (${form}, ${store})`, (s, t) => {
+    asRoot(`an image's tarball becomes a bundle that runs as it is (${form}, ${store})`, (s, t) => {
       if (
         new StoreDirectory(s.path("store"), () => {}).choose(undefined, () => {}) !== "overlay" &&
         store === "overlay"
@@ -88,7 +88,7 @@ for (const store of KINDS) {
   }
 }
 
-system("what is asked for beside the image holds in the container", (s) => {
+asRoot("what is asked for beside the image holds in the container", (s) => {
   writeFileSync(s.path("image.tar"), dockerArchive(LAYERS, ["x/image:1"], CONFIG));
   writeFileSync(s.path("shared"), "from the host\n");
   const flags = [

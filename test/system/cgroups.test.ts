@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { cgroupHierarchies, isUnified, keysOf } from "../../src/cgroup/hierarchy.js";
-import { cgroupOf, cgroupsPath, defaultParent, type FullConfig, type Scene, SYSTEMD, system, TAG } from "./harness.js";
+import {
+  asRoot,
+  cgroupOf,
+  cgroupsPath,
+  defaultParent,
+  type FullConfig,
+  type Scene,
+  SYSTEMD,
+  system,
+  TAG,
+  withCgroups,
+} from "./harness.js";
 
 const NEEDS_CGROUPFS = "needs cgroupfs as the manager";
 const hierarchies = cgroupHierarchies();
@@ -32,7 +43,7 @@ const defaultPlaces = (): string[] =>
     .filter(({ version }) => unified || version === 1)
     .map(({ ownPath }) => (unified ? ownPath.replace(/\/[^/]*$/, "") : ownPath.replace(/^\/$/, "")));
 
-system("cgroupsPath: absolute from the hierarchies' roots, relative and absent from the runtime's default", (s, t) => {
+asRoot("cgroupsPath: absolute from the hierarchies' roots, relative and absent from the runtime's default", (s, t) => {
   if (SYSTEMD) return t.skip(NEEDS_CGROUPFS);
   const at = (path: string | undefined) =>
     s.write(({ linux }) => {
@@ -57,7 +68,7 @@ system("cgroupsPath: absolute from the hierarchies' roots, relative and absent f
       if (existsSync(parent)) rmdirSync(parent);
 });
 
-system("limits are set on the container's cgroups", (s, t) => {
+withCgroups("limits are set on the container's cgroups", (s, t) => {
   if (unified) return t.skip("needs cgroup v1's controllers");
   s.write(({ linux }) => {
     linux.resources = {
@@ -129,7 +140,7 @@ system("v2 alone: values of v1 by the usual formulas, and v2's own", (s, t) => {
   }
 });
 
-system("v2 alone: who is root in a user namespace makes cgroups below its own, and cannot lift its limits", (s, t) => {
+asRoot("v2 alone: who is root in a user namespace makes cgroups below its own, and cannot lift its limits", (s, t) => {
   if (!unified) return t.skip("needs cgroup v2 alone");
   chownSync(s.rootfs, 100_000, 100_000);
   const out = s.sh(
@@ -154,7 +165,7 @@ const withLimit = (resources: FullConfig["linux"]["resources"]) => (config: Full
   Object.assign(config.linux.resources, resources);
 };
 
-system("a container runs with a limit of one process, and one more is refused", (s) => {
+withCgroups("a container runs with a limit of one process, and one more is refused", (s) => {
   s.write((config) => {
     config.process.args = ["true"];
     withLimit({ pids: { limit: 1 } })(config);
@@ -167,7 +178,7 @@ system("a container runs with a limit of one process, and one more is refused", 
   assert.match(s.run().stderr, /fork: Resource temporarily unavailable/);
 });
 
-system("a container runs with a megabyte of memory; one that needs more than it has is killed", (s) => {
+withCgroups("a container runs with a megabyte of memory; one that needs more than it has is killed", (s) => {
   s.write(withLimit({ memory: { limit: 1 << 20 } }));
   s.run().succeeds();
   s.write((config) => {
@@ -178,28 +189,31 @@ system("a container runs with a megabyte of memory; one that needs more than it 
   s.assertNothingLeft();
 });
 
-system("too little memory for the container itself is told as such", (s) => {
+withCgroups("too little memory for the container itself is told as such", (s) => {
   s.write(withLimit({ memory: { limit: 4096 } }));
   assert.match(s.create().fails(), /memory/);
   s.assertNothingLeft();
 });
 
-system("an init that starts in its cgroups: all that it makes is charged to them, and nothing of the runtime", (s) => {
-  s.write((config) => {
-    config.process.args = ["sleep", "1000"];
-  });
-  s.create().succeeds();
-  const { pid } = s.stateOf();
-  for (const { version, controllers } of hierarchies) {
-    if (version === 2 ? !unified : controllers.length === 0) continue;
-    const directory = cgroupOf(version === 2 ? "" : controllers[0]);
-    assert.equal(readFileSync(`${directory}/cgroup.procs`, "utf8"), `${pid}\n`, directory);
-  }
-  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  assert.ok(Number(resident) <= 64, `${resident} kB are resident`);
-});
+withCgroups(
+  "an init that starts in its cgroups: all that it makes is charged to them, and nothing of the runtime",
+  (s) => {
+    s.write((config) => {
+      config.process.args = ["sleep", "1000"];
+    });
+    s.create().succeeds();
+    const { pid } = s.stateOf();
+    for (const { version, controllers } of hierarchies) {
+      if (version === 2 ? !unified : controllers.length === 0) continue;
+      const directory = cgroupOf(version === 2 ? "" : controllers[0]);
+      assert.equal(readFileSync(`${directory}/cgroup.procs`, "utf8"), `${pid}\n`, directory);
+    }
+    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    assert.ok(Number(resident) <= 64, `${resident} kB are resident`);
+  },
+);
 
-system("a cgroup that is another's is left alone, one that is empty is used", (s, t) => {
+withCgroups("a cgroup that is another's is left alone, one that is empty is used", (s, t) => {
   if (SYSTEMD) return t.skip(NEEDS_CGROUPFS);
   mkdirSync(cgroupOf("pids", "shared"));
   const use = (id: string) => {

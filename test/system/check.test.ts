@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { CHECKS, type Report } from "../../src/check/check-host.js";
-import { type Scene, system } from "./harness.js";
+import { asRoot, type Scene } from "./harness.js";
 import { as, isForAll, USER } from "./ordinary.js";
 
 const reports = (s: Scene, calling: Parameters<Scene["fdrunc"]>[1] = {}): Map<string, Report> =>
@@ -9,7 +9,7 @@ const reports = (s: Scene, calling: Parameters<Scene["fdrunc"]>[1] = {}): Map<st
     (JSON.parse(s.fdrunc(["check", "--json"], calling).succeeds()) as Report[]).map((report) => [report.name, report]),
   );
 
-system("check tells how it stands with each thing, as text and as JSON", (s) => {
+asRoot("check tells how it stands with each thing, as text and as JSON", (s) => {
   const all = reports(s);
   assert.deepEqual(
     [...all.keys()],
@@ -33,7 +33,7 @@ system("check tells how it stands with each thing, as text and as JSON", (s) => 
     );
 });
 
-system("check looks at the machine as it is: sysctls, ranges of ids, programs in $PATH", (s) => {
+asRoot("check looks at the machine as it is: sysctls, ranges of ids, programs in $PATH", (s) => {
   s.replaceFile("/proc/sys/user/max_time_namespaces", "0\n");
   const file = existsSync("/etc/subuid") ? "/etc/subuid" : undefined;
   if (file !== undefined) s.replaceFile(file, "somebody:100000:65536\n");
@@ -50,14 +50,14 @@ system("check looks at the machine as it is: sysctls, ranges of ids, programs in
   assert.equal(all.get("docker")?.state, "unused");
 });
 
-system("check ends with status 1 where usual containers cannot run, and tells why", (s) => {
+asRoot("check ends with status 1 where usual containers cannot run, and tells why", (s) => {
   s.replaceFile("/proc/sys/user/max_pid_namespaces", "0\n");
   const { status, stdout } = s.fdrunc(["check"]);
   assert.equal(status, 1);
   assert.match(stdout, /^missing {2}pid namespace: user\.max_pid_namespaces is 0 \(for .*\)\n {9}what to do: sysctl /m);
 });
 
-system("an ordinary user is told what rootless containers need", (s, t) => {
+asRoot("an ordinary user is told what rootless containers need", (s, t) => {
   if (!isForAll) return t.skip("needs an fdrunc that everybody can execute");
   const all = reports(s, { under: as(USER) });
   assert.equal(all.get("privileges")?.found, "an ordinary user: containers are rootless");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { cgroupOf, eventually, FORM, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
+import { asRoot, cgroupOf, cgroupsPath, eventually, FORM, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
 
 /** What a command has done: its exit status, and the container's afterwards, "absent" where there is none. */
 interface Effect {
@@ -57,7 +57,7 @@ type Step = [command: string, becomes?: string];
 const hasRunc = spawnSync("runc", ["--version"]).status === 0;
 
 function beside(name: string, steps: readonly Step[], program = ["sleep", "1000"]): void {
-  system(`beside runc: ${name}`, (s, t) => {
+  asRoot(`beside runc: ${name}`, (s, t) => {
     if (!hasRunc) return t.skip("needs runc");
     if (FORM === "node") return t.skip("needs the executable: Node's form starts too slowly for so many commands");
     s.write((config) => {
@@ -146,7 +146,7 @@ beside("commands without what they need, and with what they do not know", [
 /** Keys whose values differ between any two containers, or runtimes' versions. */
 const OWN = ["ociVersion", "pid", "created"];
 
-system("beside runc: state and list print the same, apart from what is a container's own", (s, t) => {
+asRoot("beside runc: state and list print the same, apart from what is a container's own", (s, t) => {
   if (!hasRunc) return t.skip("needs runc");
   s.write((config) => {
     config.process.args = ["sleep", "1000"];
@@ -175,12 +175,12 @@ system("beside runc: state and list print the same, apart from what is a contain
   }
 });
 
-system("several containers are signalled and removed by a regular expression", (s) => {
+asRoot("several containers are signalled and removed by a regular expression", (s) => {
   const ids = ["web-1", "web-2", "db-1"];
   for (const id of ids) {
     s.write((config) => {
       config.process.args = ["sleep", "1000"];
-      config.linux.cgroupsPath = `${s.config.linux.cgroupsPath?.replace(/\/[^/]*$/, "")}/${id}`;
+      config.linux.cgroupsPath = cgroupsPath(id);
     });
     s.fdrunc(["run", "--detach", id]).succeeds();
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket } from "./console.js";
-import { eventually, type Scene, system } from "./harness.js";
+import { asRoot, eventually, type Scene } from "./harness.js";
 import { planOf } from "./trace.js";
 
 /** The two commands that make a container, in the background. */
@@ -25,7 +25,7 @@ function sleeping(s: Scene, terminal = false): void {
   });
 }
 
-system("create and run: --bundle, --config, --pid-file", (s) => {
+asRoot("create and run: --bundle, --config, --pid-file", (s) => {
   sleeping(s);
   each(s, (command) => {
     s.fdrunc([...command, "--bundle", s.bundle, "--pid-file", s.path("pid"), "c"], { cwd: "/" }).succeeds();
@@ -36,7 +36,7 @@ system("create and run: --bundle, --config, --pid-file", (s) => {
   each(s, (command) => s.fdrunc([...command, "--config", s.path("other.json"), "c"]).succeeds());
 });
 
-system("create and run: --preserve-fds", (s) => {
+asRoot("create and run: --preserve-fds", (s) => {
   sleeping(s);
   writeFileSync(s.path("extra"), "");
   const extra = openSync(s.path("extra"), "r");
@@ -48,7 +48,7 @@ system("create and run: --preserve-fds", (s) => {
   closeSync(extra);
 });
 
-system("create and run: --pidfd-socket", (s) => {
+asRoot("create and run: --pidfd-socket", (s) => {
   sleeping(s);
   each(s, (command) => {
     const socket = new ConsoleSocket(s);
@@ -60,7 +60,7 @@ system("create and run: --pidfd-socket", (s) => {
   });
 });
 
-system("create and run: --console-socket", (s) => {
+asRoot("create and run: --console-socket", (s) => {
   sleeping(s, true);
   each(s, (command) => {
     const socket = new ConsoleSocket(s);
@@ -83,7 +83,7 @@ const numberOf = (s: Scene, flags: string[], call: RegExp): string => {
   return (line as string).trim().split(" ")[0] as string;
 };
 
-system("create, run and plan: --no-pivot and --no-new-keyring make other steps, --fail-step makes one fail", (s) => {
+asRoot("create, run and plan: --no-pivot and --no-new-keyring make other steps, --fail-step makes one fail", (s) => {
   assert.throws(() => numberOf(s, ["--no-pivot"], /pivot_root\(/));
   assert.throws(() => numberOf(s, ["--no-new-keyring"], /keyctl\(/));
   const cases: [flag: string, call: RegExp, error: RegExp][] = [
@@ -99,7 +99,7 @@ system("create, run and plan: --no-pivot and --no-new-keyring make other steps, 
     }
 });
 
-system("plan: --bundle, --config, --preserve-fds, --format", (s) => {
+asRoot("plan: --bundle, --config, --preserve-fds, --format", (s) => {
   const plain = s.fdrunc(["plan"]).succeeds();
   assert.equal(s.fdrunc(["plan", "--bundle", s.bundle], { cwd: "/" }).succeeds(), plain);
   assert.notEqual(s.fdrunc(["plan", "--preserve-fds", "2"], { stdio: ["ignore", ...three(s)] }).succeeds(), plain);

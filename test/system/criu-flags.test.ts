@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { CGROUP_MODES, KINDS, REQUEST, RESPONSE } from "../../src/criu/messages.js";
 import { decode, encode } from "../../src/criu/protobuf.js";
-import { type Result, type Scene, system } from "./harness.js";
+import { asRoot, type Result, type Scene } from "./harness.js";
 
 /**
  * A stand-in for criu: keeps what it is asked in a file, says that the kernel has all, and ends without an answer to
@@ -55,7 +55,7 @@ const SHARED: [flags: string[], option: Record<string, unknown>][] = [
 const part = (options: Record<string, unknown>, like: Record<string, unknown>) =>
   Object.fromEntries(Object.keys(like).map((name) => [name, options[name]]));
 
-system("checkpoint hands its flags to criu", (s) => {
+asRoot("checkpoint hands its flags to criu", (s) => {
   standIn(s);
   mkdirSync(s.path("before"));
   s.write(({ process }) => {
@@ -83,7 +83,7 @@ system("checkpoint hands its flags to criu", (s) => {
   assert.equal(s.status(), "running");
 });
 
-system("restore hands its flags to criu", (s) => {
+asRoot("restore hands its flags to criu", (s) => {
   standIn(s);
   mkdirSync(s.path("image"));
   writeFileSync(s.path("image/descriptors.json"), '["/dev/null","/dev/null","/dev/null"]');

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { ROOT } from "../folders.js";
-import { type Calling, type Result, type Scene, system } from "./harness.js";
+import { asRoot, type Calling, type Result, type Scene } from "./harness.js";
 
 const CANDIDATES = ["criu", join(ROOT, ".cache/criu/bin/criu")];
 
@@ -24,7 +24,7 @@ export type Fdrunc = (args: readonly string[], calling?: Calling) => Result;
 
 /** A test that wants a criu. */
 export function withCriu(name: string, run: (s: Scene, fdrunc: Fdrunc) => void | Promise<void>): void {
-  system(name, (s, t) => {
+  asRoot(name, (s, t) => {
     if (MISSING_CRIU) return t.skip(MISSING_CRIU);
     return run(s, (args, calling = {}) => s.fdrunc(args, { ...calling, env: { ...ENV, ...calling.env } }));
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import type { Device } from "../../src/generated/config.js";
-import { type Scene, system } from "./harness.js";
+import { asRoot, type Scene } from "./harness.js";
 
 /** The files in the container's /dev: type, octal mode, owner, device number in hexadecimal, by path. */
 function devicesOf(s: Scene, paths: readonly string[], devices: Device[] = []): Record<string, string> {
@@ -19,7 +19,7 @@ function devicesOf(s: Scene, paths: readonly string[], devices: Device[] = []): 
 
 const DEFAULT = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
 
-system("the default devices and links are there, and work", (s) => {
+asRoot("the default devices and links are there, and work", (s) => {
   assert.deepEqual(devicesOf(s, DEFAULT), {
     "/dev/null": "character special file 666 0:0 1:3",
     "/dev/zero": "character special file 666 0:0 1:5",
@@ -40,7 +40,7 @@ system("the default devices and links are there, and work", (s) => {
   );
 });
 
-system("configured devices: type, number, mode, owner; in /dev, below it and elsewhere", (s) => {
+asRoot("configured devices: type, number, mode, owner; in /dev, below it and elsewhere", (s) => {
   const devices: Device[] = [
     { type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o640, uid: 12, gid: 34 },
     { type: "b", path: "/dev/below/it/disk", major: 4095, minor: 1048575, fileMode: 0o600 },
@@ -67,7 +67,7 @@ system("configured devices: type, number, mode, owner; in /dev, below it and els
   );
 });
 
-system("a device file that is in the image is used where it is the same, and refused where it is another", (s) => {
+asRoot("a device file that is in the image is used where it is the same, and refused where it is another", (s) => {
   mkdirSync(`${s.rootfs}/here`);
   assert.equal(spawnSync("mknod", [`${s.rootfs}/here/zero`, "c", "1", "5"]).status, 0);
   const device = { type: "c", path: "/here/zero", major: 1, minor: 5 } as const;
@@ -81,7 +81,7 @@ system("a device file that is in the image is used where it is the same, and ref
   );
 });
 
-system("a device that is bound in a user namespace is the one that the config names, or refused", (s) => {
+asRoot("a device that is bound in a user namespace is the one that the config names, or refused", (s) => {
   // Makes the directories that another root may not make.
   s.sh("true");
   const device = { type: "c", path: "/dev/zero", major: 1, minor: 5 } as const;
@@ -105,7 +105,7 @@ system("a device that is bound in a user namespace is the one that the config na
   assert.deepEqual(s.leftovers(), []);
 });
 
-system("device rules: what the container may not open it cannot, the default devices it can", (s) => {
+asRoot("device rules: what the container may not open it cannot, the default devices it can", (s) => {
   const names = ["allowed", "minor", "major", "block"];
   const read = `for f in ${names.join(" ")}; do (: < /dev/$f) 2>&1 && echo $f; done`;
   const script = `${read}; (: > /dev/allowed) 2>&1; head -c 1 /dev/zero | wc -c`;
@@ -132,7 +132,7 @@ system("device rules: what the container may not open it cannot, the default dev
   assert.match(out, new RegExp(`^allowed\n${denied.join("")}1\n$`));
 });
 
-system("a bound /dev is left as it is", (s) => {
+asRoot("a bound /dev is left as it is", (s) => {
   mkdirSync(s.path("dev"));
   assert.equal(spawnSync("mknod", [s.path("dev/null"), "c", "1", "3"]).status, 0);
   const out = s.sh("ls /dev", (config) => {

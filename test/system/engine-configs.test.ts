@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shared } from "../folders.js";
-import { cgroupsPath, type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, cgroupsPath, type FullConfig, type Scene } from "./harness.js";
 
 /** Puts what is here in the place of what was on the engine's machine: root, sources, namespaces, cgroups, hooks. */
 function adapt(s: Scene, config: FullConfig): FullConfig {
@@ -32,7 +32,7 @@ function sourceOf(s: Scene, destination: string): string {
   return path;
 }
 
-system("configs as engines write them run, with this machine's paths in place of theirs", (s, t) => {
+asRoot("configs as engines write them run, with this machine's paths in place of theirs", (s, t) => {
   const folder = shared("engine-configs");
   if (folder === undefined) return t.skip("needs the configurations in ../shared/engine-configs");
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json") && !name.endsWith("-process.json"))) {

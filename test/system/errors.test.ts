@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { FORM, type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, FORM, type FullConfig, type Scene, system } from "./harness.js";
 
 /** A config that must not become a container: how it is changed, and the message. */
 type Refused = [what: string, path: string, value: unknown, message: RegExp];
@@ -27,7 +27,7 @@ function refuses(s: Scene, cases: readonly Refused[], stride = FORM === "node" ?
   }
 }
 
-system("what the specification forbids is refused by its JSON path", (s) => {
+asRoot("what the specification forbids is refused by its JSON path", (s) => {
   refuses(s, [
     ["a wrong type", "process.env", "PATH=/bin", /config\.json": process\.env: must be an array, got "PATH=/],
     ["a wrong type inside", "mounts.1.options.0", 7, /": mounts\[1\]\.options\[0\]: must be a string, got 7$/],
@@ -90,7 +90,7 @@ system("what the specification forbids is refused by its JSON path", (s) => {
   ]);
 });
 
-system("what does not go on this host is refused by its JSON path", (s) => {
+asRoot("what does not go on this host is refused by its JSON path", (s) => {
   refuses(s, [
     ["a missing rootfs", "root.path", "absent", /^root\.path: "\/.*\/bundle\/absent": no such directory$/],
     ["a rootfs that is a file", "root.path", "config.json", /^root\.path: "\/.*\/config\.json": not a directory$/],
@@ -124,7 +124,7 @@ system("what does not go on this host is refused by its JSON path", (s) => {
   ]);
 });
 
-system("what the kernel refuses is told with its step, and nothing is left", (s) => {
+asRoot("what the kernel refuses is told with its step, and nothing is left", (s) => {
   writeFileSync(`${s.rootfs}/plain`, "#!/bin/true\n", { mode: 0o644 });
   writeFileSync(`${s.rootfs}/private`, "#!/bin/true\n", { mode: 0o700 });
   refuses(
@@ -287,7 +287,7 @@ system("files and sockets that the flags name and that do not do", (s) => {
   assert.deepEqual(s.leftovers(), []);
 });
 
-system("a state that cannot be written for want of room is told by its file, and not begun", (s) => {
+asRoot("a state that cannot be written for want of room is told by its file, and not begun", (s) => {
   s.mountTmpfs("state", "-o", "size=4k");
   s.write(() => {});
   assert.match(

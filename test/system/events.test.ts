@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { eventually, type FullConfig, type Result, type Scene, system } from "./harness.js";
+import { asRoot, eventually, type FullConfig, type Result, type Scene, system, withCgroups } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 const MIB = 1 << 20;
@@ -26,7 +26,7 @@ const parse = (text: string): Told[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line));
 
-system("events --stats tells once what a container uses", (s) => {
+withCgroups("events --stats tells once what a container uses", (s) => {
   running(s, ["sh", "-c", "sleep 1000 & wait"], ({ linux }) => {
     linux.resources.memory = { limit: 64 * MIB };
     linux.resources.pids = { limit: 17 };
@@ -57,7 +57,7 @@ function watch(s: Scene, flags: string[], under: string[] = []): { told: () => T
   }
 }
 
-system("events tells it time and again, and ends with the container", async (s) => {
+asRoot("events tells it time and again, and ends with the container", async (s) => {
   running(s);
   const { told, ended } = watch(s, ["--interval", "100ms"]);
   eventually(() => assert.ok(told().length >= 3));
@@ -67,7 +67,7 @@ system("events tells it time and again, and ends with the container", async (s) 
   assert.equal(s.fdrunc(["events", "c"]).fails(), 'container with id "c" is not running: its status is stopped');
 });
 
-system("events tells of a lack of memory, also of one that ends the container", async (s) => {
+withCgroups("events tells of a lack of memory, also of one that ends the container", async (s) => {
   const grow = "x=x; while :; do x=$x$x; done";
   running(s, ["sh", "-c", `until [ -e /go ]; do sleep 0.1; done; (${grow}); ${grow}`], ({ linux }) => {
     linux.resources.memory = { limit: 8 * MIB, swap: 8 * MIB };
@@ -82,7 +82,7 @@ system("events tells of a lack of memory, also of one that ends the container", 
   assert.equal(s.status(), "stopped");
 });
 
-system("events ends when nobody reads it any more", async (s) => {
+withCgroups("events ends when nobody reads it any more", async (s) => {
   running(s);
   const under = ["sh", "-c", `trap '' PIPE; { "$@"; echo $? > ${s.path("status")}; } | head -n 1`, "sh"];
   const { told, ended } = watch(s, ["--interval", "50ms"], under);
@@ -91,7 +91,7 @@ system("events ends when nobody reads it any more", async (s) => {
   assert.equal(readFileSync(s.path("status"), "utf8"), "0\n");
 });
 
-system("events of a paused container go on, with --interval as Go writes it", (s) => {
+withCgroups("events of a paused container go on, with --interval as Go writes it", (s) => {
   running(s);
   s.fdrunc(["pause", "c"]).succeeds();
   assert.equal(parse(s.fdrunc(["events", "--stats", "--interval=1m30s", "c"]).succeeds()).length, 1);

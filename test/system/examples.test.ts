@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../folders.js";
-import { FDRUNC, type Scene, system } from "./harness.js";
+import { asRoot, FDRUNC, type Scene } from "./harness.js";
 import { follow } from "./transcript.js";
 
 const EXAMPLES = join(ROOT, "bundle-examples");
@@ -25,7 +25,7 @@ function copy(s: Scene, ...names: string[]): string {
 
 for (const name of NAMES) {
   const readme = join(EXAMPLES, name, "README.md");
-  system(`the example "${name}" shows what its README says`, (s) =>
+  asRoot(`the example "${name}" shows what its README says`, (s) =>
     show(s, readme, copy(s, "bundle-examples", name), FDRUNC),
   );
 }
@@ -33,13 +33,13 @@ for (const name of NAMES) {
 // The others need a terminal of runc's caller, or a command that runc has not.
 for (const name of ["hello", "user-namespace", "hooks", "memory-limit"]) {
   const readme = join(EXAMPLES, name, "README.md");
-  system(`the example "${name}" shows the same with runc`, (s, t) => {
+  asRoot(`the example "${name}" shows the same with runc`, (s, t) => {
     if (spawnSync("runc", ["--version"]).status !== 0) return t.skip("needs runc");
     return show(s, readme, copy(s, "bundle-examples", name), ["runc"]);
   });
 }
 
-system("the commands in the README show what it says", (s) => {
+asRoot("the commands in the README show what it says", (s) => {
   copy(s, "bundle-examples");
   return show(s, join(ROOT, "README.md"), s.directory, FDRUNC);
 });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { running } from "./exec-scene.js";
-import { FORM, system } from "./harness.js";
+import { FORM, system, withCgroups } from "./harness.js";
 
 const ROUNDS = FORM === "node" ? 80 : 1000;
 
 /** How many are under way at once. */
 const WIDTH = 8;
 
-system("processes are added many at a time while the container is paused and resumed", async (s, t) => {
+withCgroups("processes are added many at a time while the container is paused and resumed", async (s, t) => {
   running(s);
   let left = ROUNDS;
   let refused = 0;
@@ -56,7 +56,7 @@ system("what is added while the container ends says so in one line, or has ended
   }
 });
 
-system("each step of a process that is added is told when it fails, and no process is left", (s, t) => {
+withCgroups("each step of a process that is added is told when it fails, and no process is left", (s, t) => {
   running(s);
   const fail = (number: number) => s.fdrunc(["exec", "--fail-step", `${number}:EIO`, "c", "true"]);
   const [, last] = /numbered from 1 to (\d+)$/.exec(fail(100_000).fails(255)) ?? [];

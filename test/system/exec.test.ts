@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { chownSync, readlinkSync } from "node:fs";
 import { sleep } from "../../src/linux/sleep.js";
 import { added, running } from "./exec-scene.js";
-import { eventually, FORM, type FullConfig, type Result, type Scene, system } from "./harness.js";
+import {
+  asRoot,
+  eventually,
+  FORM,
+  type FullConfig,
+  type Result,
+  type Scene,
+  system,
+  withCgroups,
+  withIds,
+} from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt", "cgroup", "user"];
@@ -39,11 +49,11 @@ function confined(config: FullConfig): void {
   };
 }
 
-system("a process that is added has the first one's namespaces, cgroups and confinement", (s) =>
+withCgroups("a process that is added has the first one's namespaces, cgroups and confinement", (s) =>
   likeTheFirst(s, confined),
 );
 
-system("so it has with a cgroup namespace, and without no_new_privs", (s) =>
+withCgroups("so it has with a cgroup namespace, and without no_new_privs", (s) =>
   likeTheFirst(s, (config) => {
     confined(config);
     config.linux.namespaces.push({ type: "cgroup" });
@@ -61,7 +71,7 @@ function mapped(s: Scene, config: FullConfig): void {
   config.linux.gidMappings = MAPS;
 }
 
-system("so it has in a user namespace, where it is the namespace's root", (s) => {
+asRoot("so it has in a user namespace, where it is the namespace's root", (s) => {
   likeTheFirst(s, (config) => {
     confined(config);
     mapped(s, config);
@@ -72,7 +82,7 @@ system("so it has in a user namespace, where it is the namespace's root", (s) =>
   assert.equal(added(s, "id -u; id -g", "--user", "1000:1000"), "1000\n1000\n");
 });
 
-system("namespaces that the container has joined are joined, those that it shares are shared", (s) => {
+asRoot("namespaces that the container has joined are joined, those that it shares are shared", (s) => {
   s.write((config) => {
     config.process.args = ["sleep", "1000"];
     config.linux.namespaces.push({ type: "cgroup" });
@@ -104,7 +114,7 @@ system("namespaces that the container has joined are joined, those that it share
   expect(["mnt", "pid", "user"], ["net", "cgroup"]);
 });
 
-system("without any namespace of the container's, its root is entered all the same", (s) => {
+asRoot("without any namespace of the container's, its root is entered all the same", (s) => {
   running(s, (config) => {
     config.linux = { cgroupsPath: config.linux.cgroupsPath as string, ...({} as FullConfig["linux"]) };
     config.linux.namespaces = [];
@@ -142,7 +152,7 @@ system("the exit status is the program's; its streams are exec's", (s) => {
   assert.equal(added(s, "ls /proc/self/fd"), "0\n1\n2\n3\n");
 });
 
-system("options end at the id: what follows belongs to the program", (s) => {
+withIds("options end at the id: what follows belongs to the program", (s) => {
   running(s);
   const puts = (...args: string[]) => s.fdrunc(["exec", "c", ...args]).succeeds();
   assert.equal(puts("printf", "%s ", "-root", "-e", "--cwd", "--", "-cap=1"), "-root -e --cwd -- -cap=1 ");
@@ -152,7 +162,7 @@ system("options end at the id: what follows belongs to the program", (s) => {
   );
 });
 
-system("a created container takes processes, too; a stopped and a paused one do not", (s) => {
+withCgroups("a created container takes processes, too; a stopped and a paused one do not", (s) => {
   s.write((config) => {
     config.process.args = ["sleep", "1000"];
   });
@@ -184,7 +194,7 @@ system("exec and delete at the same time: the process is added, or told that the
   }
 });
 
-system("--ignore-paused waits until the container is resumed", async (s) => {
+withCgroups("--ignore-paused waits until the container is resumed", async (s) => {
   running(s);
   s.fdrunc(["pause", "c"]).succeeds();
   const { child, ended } = s.start(["exec", "--ignore-paused", "c", "echo", "late"]);
@@ -194,7 +204,7 @@ system("--ignore-paused waits until the container is resumed", async (s) => {
   assert.equal((await ended).succeeds(), "late\n");
 });
 
-system("delete --force ends what was added", async (s) => {
+asRoot("delete --force ends what was added", async (s) => {
   running(s);
   const { ended } = s.start(["exec", "c", "sh", "-c", "sleep 1000"]);
   eventually(() => assert.match(s.fdrunc(["ps", "c"]).stdout, /sleep 1000\n.*sleep 1000\n/));

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket } from "./console.js";
-import { type Scene, system } from "./harness.js";
+import { asRoot, type Scene, system } from "./harness.js";
 
 /** A command that runs others with a system call made to fail. */
 const failing = (s: Scene, ...calls: string[]): string[] => [
@@ -18,7 +18,7 @@ for (const [name, call] of [
   ["without memory files that can be executed", "memfd_create:EACCES"],
   ["on a kernel that does not know the flag for such files", "memfd_create:EINVAL:when=1"],
 ] as const)
-  system(`a container runs ${name}`, (s, t) => {
+  asRoot(`a container runs ${name}`, (s, t) => {
     if (without) return t.skip("needs strace");
     s.write(({ process }) => {
       process.args = ["sh", "-c", "echo $$; readlink /proc/self/exe"];
@@ -29,7 +29,7 @@ for (const [name, call] of [
     s.assertNothingLeft();
   });
 
-system("a kernel without the calls that mounts are made with is told as such", (s, t) => {
+asRoot("a kernel without the calls that mounts are made with is told as such", (s, t) => {
   if (without) return t.skip("needs strace");
   for (const call of ["fsopen:ENOSYS", "open_tree:ENOSYS", "mount_setattr:ENOSYS", "move_mount:ENOSYS"]) {
     s.write((config) => {
@@ -42,7 +42,7 @@ system("a kernel without the calls that mounts are made with is told as such", (
   }
 });
 
-system("--no-pivot moves the root: the container sees its own files and none of the host's", (s) => {
+asRoot("--no-pivot moves the root: the container sees its own files and none of the host's", (s) => {
   const script = "ls /; cut -d' ' -f5 /proc/self/mountinfo | sort -u; cd /; ls ../../..; readlink /proc/1/root";
   s.write((config) => {
     config.process.args = ["sh", "-c", script];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { errnoNumber, errnoText } from "../../src/linux/errno.js";
-import { FORM, type Scene, system } from "./harness.js";
+import { asRoot, FORM, type Scene, system } from "./harness.js";
 import { follow, type PlannedStep, planOf, traceInit } from "./trace.js";
 
 const ERRNOS = ["EPERM", "EIO", "ENOMEM", "ENOENT", "EINVAL"];
@@ -32,7 +32,7 @@ function fail(s: Scene, { number }: PlannedStep, errno: string, atStart: boolean
  * Which steps the program comes by depends on the host: strace tells. The rest lie on branches not taken: for files that
  * are there already, for calls that fail.
  */
-system("each step that is made to fail is told by its sentence, and nothing is left", async (s, t) => {
+asRoot("each step that is made to fail is told by its sentence, and nothing is left", async (s, t) => {
   if (spawnSync("strace", ["-V"]).status !== 0) return t.skip("needs strace");
   // The first container makes directories that the later ones find.
   s.run().succeeds();

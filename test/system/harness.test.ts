@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { cgroupOf, system } from "./harness.js";
+import { asRoot, cgroupOf } from "./harness.js";
 
-system("what a container leaves is seen: its process, its cgroups, its state", (s) => {
+asRoot("what a container leaves is seen: its process, its cgroups, its state", (s) => {
   s.create().succeeds();
   const { pid } = s.stateOf();
   const left = s.leftovers();
@@ -13,7 +13,7 @@ system("what a container leaves is seen: its process, its cgroups, its state", (
   assert.throws(() => s.assertNothingLeft(0));
 });
 
-system("what is mounted, started or made elsewhere is seen, too", (s) => {
+asRoot("what is mounted, started or made elsewhere is seen, too", (s) => {
   const target = s.mountTmpfs("own");
   assert.deepEqual(s.leftovers(), []);
   mkdirSync(s.path("strange"));

@@ -17,17 +17,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { cgroupHierarchies, type Hierarchy } from "../../src/cgroup/hierarchy.js";
-import { cgroupDirectory } from "../../src/cgroup/location.js";
-import { defaultConfig } from "../../src/config/defaults.js";
 import type { Config, Linux, Mount, Process, Root } from "../../src/generated/config.js";
 import { cstring } from "../../src/linux/bytes.js";
 import { C } from "../../src/linux/constants.js";
 import { sleep } from "../../src/linux/sleep.js";
 import { attempt, sys } from "../../src/linux/syscall.js";
 import { ROOT } from "../folders.js";
+import { callersConfig, HAS_IDS, IS_ROOT, MAY_MAP } from "./caller.js";
+import { cgroups, cgroupsPath, entries, FLAGS, HAS_CGROUPS, PARENTS, unifiedMount } from "./cgroup-places.js";
+
+export { cgroupOf, cgroupsPath, defaultParent, entries, FLAGS, SYSTEMD, TAG } from "./cgroup-places.js";
 
 const STATIC = join(ROOT, "dist/fdrunc");
 
@@ -40,12 +41,6 @@ export const FDRUNC: readonly string[] = commandLine(
 const { FDRUNC_WITHOUT } = process.env;
 const without = FDRUNC_WITHOUT ? (await import("../coverage/without.js")).without(FDRUNC_WITHOUT) : undefined;
 
-/** Global options for every call, in environment FDRUNC_FLAGS. */
-export const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);
-
-/** Whether systemd manages the cgroups of the tests' containers. */
-export const SYSTEMD: boolean = FLAGS.includes("--cgroup-manager=systemd");
-
 /** Which form of fdrunc that is. Node's is slower to start, so tests that repeat themselves do it less often. */
 export const FORM: string = process.env.FDRUNC_FORM ?? (FDRUNC.length > 1 ? "node" : "quickjs");
 
@@ -55,27 +50,6 @@ function commandLine(path: string): string[] {
 
 const BUSYBOX = "/bin/busybox";
 const isStatic = (path: string) => !readFileSync(path).includes("/ld-linux");
-
-/** Why tests of the system cannot run here, or false where they can. */
-export const MISSING: string | false =
-  process.getuid?.() !== 0
-    ? "needs root"
-    : !existsSync(BUSYBOX) || !isStatic(BUSYBOX)
-      ? "needs Debian's busybox-static"
-      : false;
-
-/** In the names of all that is made outside of the tests' own directory. */
-export const TAG = `fdrunc-test-${process.pid}`;
-
-/** A linux.cgroupsPath of the tests' own, by its last name. */
-export const cgroupsPath = (name = "c"): string => (SYSTEMD ? `:${TAG}:${name}` : `/${TAG}/${name}`);
-
-/** Where systemd puts units that name no slice. */
-const USER = process.getuid?.();
-const SLICE = USER === 0 ? "system.slice" : `user.slice/user-${USER}.slice/user@${USER}.service/user.slice`;
-
-/** Where the cgroups of such a linux.cgroupsPath lie below their hierarchies. */
-const placeOf = (name: string): string => (SYSTEMD ? `${SLICE}/${TAG}-${name}.scope` : `${TAG}/${name}`);
 
 const APPLETS =
   "[ awk cat chmod chown cp cut dd dnsdomainname echo env false find grep head hostname id ifconfig kill ln ls mkdir " +
@@ -173,11 +147,11 @@ export class Scene {
 
   /** Writes the bundle's config.json: the default one without a terminal, and changed. */
   write(change: (config: FullConfig) => void = () => {}): FullConfig {
-    const config = defaultConfig() as FullConfig;
+    const config = callersConfig() as FullConfig;
     config.process.terminal = false;
     config.process.args = ["true"];
     config.annotations = {};
-    config.linux.cgroupsPath = cgroupsPath();
+    if (HAS_CGROUPS) config.linux.cgroupsPath = cgroupsPath();
     change(config);
     this.writeText(toJson(without?.config(config) ?? config));
     this.config = config;
@@ -215,7 +189,7 @@ export class Scene {
     const { files, command, options } = this.prepare(args, calling);
     const { status, error } = spawnSync(command[0], command.slice(1), {
       ...options,
-      timeout: 60_000,
+      timeout: 180_000,
       killSignal: "SIGKILL",
     });
     for (const fd of files.fds) closeSync(fd);
@@ -359,14 +333,41 @@ const toJson = (value: unknown): string =>
     "$1",
   );
 
-/** A test in a scene of its own. */
-export function system(name: string, run: (scene: Scene, t: TestContext) => void | Promise<void>): void {
-  test(name, { skip: MISSING }, async (t) => {
-    const scene = new Scene();
-    t.after(() => scene.finish());
-    await run(scene, t);
-  });
+/** What tests may need beside an ordinary user's rights, and why they are skipped where there is none of it. */
+const NEEDS = {
+  root: IS_ROOT || "needs root",
+  cgroups: HAS_CGROUPS || "needs cgroups that are left to the user",
+  ids: HAS_IDS || "needs subordinate ids of the user's",
+};
+
+/** Why tests that need something cannot run here, or false where they can. */
+function missing(...needs: (keyof typeof NEEDS)[]): string | false {
+  const lacks = needs.map((need) => NEEDS[need]).find((has) => has !== true);
+  if (!existsSync(BUSYBOX) || !isStatic(BUSYBOX)) return "needs Debian's busybox-static";
+  return MAY_MAP ? (lacks ?? false) : "needs user namespaces for ordinary users";
 }
+
+/** Why tests that need root cannot run here, or false where they can. */
+export const MISSING: string | false = missing("root");
+
+const needing =
+  (...needs: (keyof typeof NEEDS)[]) =>
+  (name: string, run: (scene: Scene, t: TestContext) => void | Promise<void>): void => {
+    test(name, { skip: missing(...needs) }, async (t) => {
+      const scene = new Scene();
+      t.after(() => scene.finish());
+      await run(scene, t);
+    });
+  };
+
+/** A test in a scene of its own, for root and ordinary users. */
+export const system = needing();
+/** A test that needs root: for what only root may do, or where a test does more than the container needs. */
+export const asRoot = needing("root");
+/** A test that needs cgroups. */
+export const withCgroups = needing("cgroups");
+/** A test that needs more ids than one. */
+export const withIds = needing("ids");
 
 /** Tries again for a few seconds while an assertion fails. */
 export function eventually(check: () => void, seconds = without === undefined ? 30 : 3): void {
@@ -382,41 +383,21 @@ export function eventually(check: () => void, seconds = without === undefined ? 
   }
 }
 
-let hierarchies: Hierarchy[];
-
 /** What this process has to be: an adopter of orphans, in a mount namespace that nothing else changes. */
 function prepareOnce(): void {
   if (busybox !== undefined) return;
   sys("prctl", C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  sys("unshare", C.CLONE_NEWNS);
-  sys("mount", null, cstring("/"), null, C.MS_REC | C.MS_PRIVATE, null);
-  hierarchies = cgroupHierarchies();
+  if (IS_ROOT) {
+    sys("unshare", C.CLONE_NEWNS);
+    sys("mount", null, cstring("/"), null, C.MS_REC | C.MS_PRIVATE, null);
+  }
   const directory = mkdtempSync(join(tmpdir(), "fdrunc-busybox-"));
   busybox = join(directory, "busybox");
   copyFileSync(BUSYBOX, busybox);
-  const parents = hierarchies.map(({ mountPoint }) => join(mountPoint, TAG));
-  for (const parent of parents) mkdirSync(parent);
+  for (const parent of PARENTS) mkdirSync(parent);
   process.on("exit", () => {
     rmSync(directory, { recursive: true });
-    for (const parent of parents) rmdirSync(parent);
-  });
-}
-
-/** The directory below which a hierarchy's cgroups of relative paths go. */
-export const defaultParent = (hierarchy: Hierarchy): string =>
-  dirname(cgroupDirectory(hierarchy, { absolute: false, path: "any" }));
-
-/** The cgroups made by the tests' containers, the innermost first. */
-function cgroups(): string[] {
-  return hierarchies.flatMap((hierarchy) => {
-    const parent = join(hierarchy.mountPoint, TAG);
-    const places = new Set([defaultParent(hierarchy), join(hierarchy.mountPoint, SLICE)]);
-    const elsewhere = [...places].flatMap((directory) =>
-      entries(directory)
-        .filter((name) => name.includes(TAG) && name !== TAG)
-        .map((name) => join(directory, name)),
-    );
-    return [...below(parent), ...elsewhere];
+    for (const parent of PARENTS) rmdirSync(parent);
   });
 }
 
@@ -425,32 +406,13 @@ function cgroups(): string[] {
  * where the last process takes long to end.
  */
 export function removeCgroupsOfRunc(): void {
-  const unified = hierarchies.find(({ version }) => version === 2)?.mountPoint ?? "";
-  const left = cgroups().filter((directory) => directory.startsWith(`${unified}/`));
+  const left = cgroups().filter((directory) => directory.startsWith(`${unifiedMount() ?? ""}/`));
   for (const directory of left)
     eventually(() => {
       const result = attempt("unlinkat", C.AT_FDCWD, cstring(directory), C.AT_REMOVEDIR);
       assert.ok(result === 0 || !existsSync(directory), `${directory} does not get empty`);
     });
 }
-
-function below(directory: string): string[] {
-  const names = existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : [];
-  return names
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => [...below(join(directory, name)), join(directory, name)]);
-}
-
-/** The directory of a container's cgroup for a v1 controller, or in v2, by the last name of its linux.cgroupsPath. */
-export function cgroupOf(controller: string, name = "c"): string {
-  const hierarchy =
-    hierarchies.find(({ controllers }) => controllers.includes(controller)) ??
-    hierarchies.find(({ version }) => version === 2);
-  return join((hierarchy as Hierarchy).mountPoint, placeOf(name));
-}
-
-/** The names in a directory; none where it does not exist. */
-export const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : []);
 
 /** The mounts of this process, a line each, without the options of their file systems: others may change those. */
 export const mountInfo = (): string[] =>

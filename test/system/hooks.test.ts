@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import type { Hook, Hooks } from "../../src/generated/config.js";
-import { entries, eventually, type FullConfig, type Scene, system } from "./harness.js";
+import { entries, eventually, type FullConfig, type Scene, system, withCgroups, withIds } from "./harness.js";
 
 type Kind = keyof Hooks & string;
 
@@ -91,7 +91,7 @@ system("createContainer hooks see the container's mounts before its root is chan
   assert.match(read(s, "files"), /^bin$/m);
 });
 
-system("startContainer hooks come from the image and are confined as the program is", (s) => {
+withIds("startContainer hooks come from the image and are confined as the program is", (s) => {
   mkdirSync(s.path("out"));
   writeFileSync(
     `${s.rootfs}/hook`,
@@ -112,7 +112,7 @@ system("startContainer hooks come from the image and are confined as the program
   assert.equal(read(s, "cwd"), "/\n");
 });
 
-system("startContainer hooks run in the container's cgroups", (s) => {
+withCgroups("startContainer hooks run in the container's cgroups", (s) => {
   mkdirSync(s.path("out"));
   writeFileSync(`${s.rootfs}/hook`, "#!/bin/sh\ncat /proc/self/cgroup > /out/hook\n", { mode: 0o755 });
   s.write((config) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { validateState } from "../../src/generated/validate-state.js";
-import { eventually, type Scene, system } from "./harness.js";
+import { asRoot, eventually, type Scene, system, withCgroups } from "./harness.js";
 
 const SLEEP = ["sleep", "1000"];
 
@@ -83,7 +83,7 @@ system("a container goes from creating to created, running and stopped, and is g
   }
 });
 
-system("the moment of creation, the root file system and the owner are told as runc tells them", (s) => {
+asRoot("the moment of creation, the root file system and the owner are told as runc tells them", (s) => {
   const before = new Date();
   container(s, SLEEP, false);
   const { created, rootfs, owner } = s.stateOf();
@@ -226,7 +226,7 @@ system("a created container can be killed, and is stopped then", (s) => {
   assert.match(s.fdrunc(["start", "c"]).fails(), /a container that has stopped$/);
 });
 
-system("kill --all reaches processes that init has left behind, also once it has ended", (s) => {
+withCgroups("kill --all reaches processes that init has left behind, also once it has ended", (s) => {
   s.write((config) => {
     config.process.args = ["sh", "-c", "sleep 1000 & sleep 1001 & echo up; wait"];
     // Of the host's process ids: init's end does not take the others along.
@@ -251,31 +251,34 @@ system("kill --all reaches processes that init has left behind, also once it has
   s.assertNothingLeft();
 });
 
-system("kill KILL reaches all processes of a container that shares the host's process ids, and so does delete", (s) => {
-  for (const end of [
-    ["kill", "c", "KILL"],
-    ["delete", "--force", "c"],
-  ]) {
-    s.write((config) => {
-      config.process.args = ["sh", "-c", "sleep 1000 & echo up; wait"];
-      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
-    });
-    const run = s.create();
-    s.fdrunc(["start", "c"]).succeeds();
-    eventually(() => assert.equal(run.stdout, "up\n"));
-    s.fdrunc(end).succeeds();
-    eventually(() =>
-      assert.deepEqual(
-        s.leftovers().filter((what) => what.startsWith("process")),
-        [],
-      ),
-    );
-    s.fdrunc(["delete", "--force", "c"]).succeeds();
-    s.assertNothingLeft();
-  }
-});
+withCgroups(
+  "kill KILL reaches all processes of a container that shares the host's process ids, and so does delete",
+  (s) => {
+    for (const end of [
+      ["kill", "c", "KILL"],
+      ["delete", "--force", "c"],
+    ]) {
+      s.write((config) => {
+        config.process.args = ["sh", "-c", "sleep 1000 & echo up; wait"];
+        config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+      });
+      const run = s.create();
+      s.fdrunc(["start", "c"]).succeeds();
+      eventually(() => assert.equal(run.stdout, "up\n"));
+      s.fdrunc(end).succeeds();
+      eventually(() =>
+        assert.deepEqual(
+          s.leftovers().filter((what) => what.startsWith("process")),
+          [],
+        ),
+      );
+      s.fdrunc(["delete", "--force", "c"]).succeeds();
+      s.assertNothingLeft();
+    }
+  },
+);
 
-system("delete ends what a stopped container has left running beside the host's processes", (s) => {
+withCgroups("delete ends what a stopped container has left running beside the host's processes", (s) => {
   s.write((config) => {
     config.process.args = ["sh", "-c", "sleep 1000 & echo up"];
     config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
@@ -289,7 +292,7 @@ system("delete ends what a stopped container has left running beside the host's 
   s.assertNothingLeft();
 });
 
-system("list: a table, JSON, names alone", (s) => {
+withCgroups("list: a table, JSON, names alone", (s) => {
   assert.equal(s.fdrunc(["list", "--format", "json"]).succeeds(), "null\n");
   assert.match(s.fdrunc(["list"]).succeeds(), /^ID +PID +STATUS +BUNDLE +CREATED +OWNER\n$/);
   const separate = (id: string) =>

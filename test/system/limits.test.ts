@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import type { Resources } from "../../src/generated/config.js";
-import { cgroupOf, type Scene, system } from "./harness.js";
+import { asRoot, cgroupOf, type Scene } from "./harness.js";
 
 const unified = isUnified(cgroupHierarchies());
 
@@ -22,7 +22,7 @@ function limits(s: Scene, resources: Resources, files: Record<string, string>): 
 
 const has = (controller: string, file: string): boolean => existsSync(`${cgroupOf(controller, "")}/${file}`);
 
-system("memory and swap in cgroup v1", (s, t) => {
+asRoot("memory and swap in cgroup v1", (s, t) => {
   if (unified) return t.skip("needs cgroup v1's controllers");
   limits(
     s,
@@ -42,7 +42,7 @@ system("memory and swap in cgroup v1", (s, t) => {
   assert.match(readFileSync(`${cgroupOf("memory")}/memory.oom_control`, "utf8"), /^oom_kill_disable 1$/m);
 });
 
-system("CPU time in cgroup v1", (s, t) => {
+asRoot("CPU time in cgroup v1", (s, t) => {
   if (unified) return t.skip("needs cgroup v1's controllers");
   limits(
     s,
@@ -64,7 +64,7 @@ system("CPU time in cgroup v1", (s, t) => {
   assert.match(s.create().fails(), /^linux\.resources\.cpu\.mems: /);
 });
 
-system("realtime CPU time in cgroup v1", (s, t) => {
+asRoot("realtime CPU time in cgroup v1", (s, t) => {
   if (unified || !has("cpu", "cpu.rt_runtime_us")) return t.skip("needs a v1 kernel with realtime groups");
   // None of it is left for new groups, so that only the period can be something else than what is there anyway.
   limits(s, { cpu: { realtimePeriod: 500_000 } }, { "cpu cpu.rt_period_us": "500000" });
@@ -80,7 +80,7 @@ system("realtime CPU time in cgroup v1", (s, t) => {
 const disk = (): string | undefined =>
   /^ *(\d+) +(\d+) +\d+ +\D/m.exec(readFileSync("/proc/partitions", "utf8"))?.slice(1).join(":");
 
-system("block devices in cgroup v1", (s, t) => {
+asRoot("block devices in cgroup v1", (s, t) => {
   const device = disk();
   if (unified || !has("blkio", "blkio.throttle.read_bps_device") || device === undefined)
     return t.skip("needs cgroup v1's blkio, and a block device");
@@ -104,7 +104,7 @@ system("block devices in cgroup v1", (s, t) => {
   );
 });
 
-system("shares of block devices in cgroup v1", (s, t) => {
+asRoot("shares of block devices in cgroup v1", (s, t) => {
   if (unified) return t.skip("needs cgroup v1's controllers");
   s.create().succeeds();
   const hasBfq = existsSync(`${cgroupOf("blkio")}/blkio.bfq.weight`);
@@ -113,7 +113,7 @@ system("shares of block devices in cgroup v1", (s, t) => {
   limits(s, { blockIO: { weight: 300 } }, { "blkio blkio.bfq.weight": "300" });
 });
 
-system("huge pages", (s, t) => {
+asRoot("huge pages", (s, t) => {
   if (!has("hugetlb", "cgroup.procs")) return t.skip("needs a hugetlb controller");
   const isV2 = cgroupOf("hugetlb") === cgroupOf("");
   const [file, control] = isV2 ? ["hugetlb.2MB.max", "cgroup.controllers"] : ["hugetlb.2MB.limit_in_bytes", ""];

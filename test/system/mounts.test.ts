@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Mount as ConfigMount } from "../../src/generated/config.js";
 import { type Mount, parseMount } from "../../src/linux/mount-info.js";
-import { type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, type Scene, system, withCgroups, withIds } from "./harness.js";
 
 /** What a container with these mounts, and a change, sees mounted; by mount point, the upmost only. */
 function mountsOf(
@@ -111,7 +111,7 @@ system("later options win over earlier ones", (s) => {
   assert.deepEqual(seen.get("/m/c")?.options.toSorted(), ["relatime", "rw"]);
 });
 
-system("mount propagation is set for a mount, and for all below it", (s) => {
+asRoot("mount propagation is set for a mount, and for all below it", (s) => {
   const source = s.mountTmpfs("source");
   s.mountTmpfs("source/below");
   const kinds = ["shared", "slave", "private", "unbindable"];
@@ -141,7 +141,7 @@ system("mount propagation is set for a mount, and for all below it", (s) => {
   assert.deepEqual(seen.get("/m/shared-rslave/below")?.propagation, []);
 });
 
-system("rootfsPropagation decides whether mounts spread between host and container", (s) => {
+asRoot("rootfsPropagation decides whether mounts spread between host and container", (s) => {
   const shared = s.mountTmpfs("shared", "--make-shared");
   // The host's mount, made while the container runs, is seen in one that is slave, and the other way round in none.
   for (const [propagation, spreads] of [
@@ -178,7 +178,7 @@ system("rootfsPropagation decides whether mounts spread between host and contain
   }
 });
 
-system("a shared root file system is shared", (s) => {
+asRoot("a shared root file system is shared", (s) => {
   for (const kind of ["shared", "unbindable"] as const) {
     const seen = mountsOf(s, [], (config) => {
       config.linux.rootfsPropagation = kind;
@@ -187,7 +187,7 @@ system("a shared root file system is shared", (s) => {
   }
 });
 
-system("directories and files are bound, alone or with all below, and made where they are missing", (s) => {
+asRoot("directories and files are bound, alone or with all below, and made where they are missing", (s) => {
   const source = s.mountTmpfs("source");
   writeFileSync(`${source}/file`, "content");
   s.mountTmpfs("source/below");
@@ -218,7 +218,7 @@ system("directories and files are bound, alone or with all below, and made where
   );
 });
 
-system("ro, rro and rw on binds: for the mount, or for all below it", (s) => {
+asRoot("ro, rro and rw on binds: for the mount, or for all below it", (s) => {
   const source = s.mountTmpfs("source");
   s.mountTmpfs("source/below", "-o", "nosuid");
   const bind = (name: string, ...options: string[]) => ({ destination: `/m/${name}`, source, type: "bind", options });
@@ -259,7 +259,7 @@ system("remount changes a mount that is there", (s) => {
   assert.ok(seen.get("/m/b")?.options.includes("ro"));
 });
 
-system("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, times, links, attributes", (s) => {
+asRoot("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, times, links, attributes", (s) => {
   const lower = `${s.rootfs}/data`;
   mkdirSync(`${lower}/sub/deeper`, { recursive: true });
   writeFileSync(`${lower}/file`, "x".repeat(100_000));
@@ -287,7 +287,7 @@ system("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, ti
   assert.equal(existsSync(`${lower}/new`), false);
 });
 
-system("tmpcopyup leaves the mode and the owner that options give to the directory", (s) => {
+withIds("tmpcopyup leaves the mode and the owner that options give to the directory", (s) => {
   mkdirSync(`${s.rootfs}/data/sub`, { recursive: true });
   const options = (...more: string[]) => ({
     ...{ destination: "/data", type: "tmpfs", source: "tmpfs" },
@@ -384,7 +384,7 @@ system("masked and read-only paths: files, directories, those that are absent, i
     assert.match(stderr, new RegExp(`${path}: Read-only file system`), path);
 });
 
-system("idmapped mounts show files as other users', here and recursively", (s, t) => {
+asRoot("idmapped mounts show files as other users', here and recursively", (s, t) => {
   const source = s.path("source");
   mkdirSync(source);
   chmodSync(source, 0o777);
@@ -410,7 +410,7 @@ system("idmapped mounts show files as other users', here and recursively", (s, t
   assert.equal(result.succeeds(), "20001:30002\n20001:30002\n10001:10002\n");
 });
 
-system("an idmapped mount without maps of its own has those of the user namespace, new or joined", (s, t) => {
+asRoot("an idmapped mount without maps of its own has those of the user namespace, new or joined", (s, t) => {
   const source = s.path("source");
   mkdirSync(source, { mode: 0o755 });
   writeFileSync(`${source}/file`, "");
@@ -444,7 +444,7 @@ system("an idmapped mount without maps of its own has those of the user namespac
   }
 });
 
-system("idmap is for the mount alone, ridmap for all below it", (s, t) => {
+asRoot("idmap is for the mount alone, ridmap for all below it", (s, t) => {
   const source = s.mountTmpfs("source");
   const below = s.mountTmpfs("source/below");
   for (const directory of [source, below]) {
@@ -475,7 +475,7 @@ system("a relative destination starts at the root, which is a warning", (s) => {
   assert.equal(stderr, 'fdrunc: warning: mounts[7].destination: "m/n" is relative, and taken to start at "/"\n');
 });
 
-system("an idmapped mount of the host's is not one that spreads to the host", (s, t) => {
+asRoot("an idmapped mount of the host's is not one that spreads to the host", (s, t) => {
   const source = s.mountTmpfs("source", "--make-shared");
   s.mountTmpfs("source/below", "--make-shared");
   const maps = [{ containerID: 0, hostID: 100_000, size: 10 }];
@@ -505,7 +505,7 @@ system("an idmapped mount of the host's is not one that spreads to the host", (s
   assert.match(String(seen.get("/m/shared")), /^shared:\d+,master:\d+$/);
 });
 
-system("mounts of type cgroup show the container's own cgroups, read-only", (s) => {
+withCgroups("mounts of type cgroup show the container's own cgroups, read-only", (s) => {
   for (const own of [false, true]) {
     const out = s.sh(
       "cd /sys/fs/cgroup; ls; cat /proc/self/cgroup; for d in */; do test -e $d/cgroup.procs && cat $d/cgroup.procs; done; touch x",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import type { IDMapping, NamespaceType } from "../../src/generated/config.js";
-import { eventually, type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, eventually, type FullConfig, type Scene, system } from "./harness.js";
 
 const FILES: Record<string, string> = {
   pid: "pid",
@@ -36,7 +36,7 @@ function inUserNamespace(config: FullConfig): void {
   config.linux.gidMappings = MAPS;
 }
 
-system("a container has the namespaces that the config lists, and the runtime's for the rest", (s) => {
+asRoot("a container has the namespaces that the config lists, and the runtime's for the rest", (s) => {
   const outside = namespacesOf("self");
   const lists: NamespaceType[][] = [
     ["pid", "network", "ipc", "uts", "mount", "cgroup", "time"],
@@ -53,7 +53,7 @@ system("a container has the namespaces that the config lists, and the runtime's 
   }
 });
 
-system("namespaces of another container are joined by their paths", (s) => {
+asRoot("namespaces of another container are joined by their paths", (s) => {
   s.write((config) => {
     config.process.args = ["sleep", "1000"];
     config.hostname = "the-first";
@@ -85,7 +85,7 @@ system("namespaces of another container are joined by their paths", (s) => {
   assert.equal(name, "the-first\nsleep\x001000\0");
 });
 
-system("a mount namespace is joined by its path", (s) => {
+asRoot("a mount namespace is joined by its path", (s) => {
   s.write((config) => {
     config.process.args = ["sleep", "1000"];
     config.mounts.push({ destination: "/m", type: "tmpfs", source: "tmpfs" });
@@ -126,7 +126,7 @@ system("host name and domain name are the container's own", (s) => {
   );
 });
 
-system("kernel parameters are set in the container's namespaces alone", (s) => {
+asRoot("kernel parameters are set in the container's namespaces alone", (s) => {
   const files = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/shmmax", "/proc/sys/fs/mqueue/msg_max"];
   const before = files.map((file) => readFileSync(file, "utf8"));
   const sysctl = {
@@ -161,7 +161,7 @@ system("kernel parameters are set in the container's namespaces alone", (s) => {
   );
 });
 
-system("a user namespace maps ids; files, devices and mounts work in it", (s) => {
+asRoot("a user namespace maps ids; files, devices and mounts work in it", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   mkdirSync(`${s.rootfs}/data`);
   chownSync(`${s.rootfs}/data`, 100_000, 100_000);
@@ -197,7 +197,7 @@ system("a user namespace maps ids; files, devices and mounts work in it", (s) =>
   assert.deepEqual([uid, gid], [100_000, 100_000]);
 });
 
-system("what only the host's root may look for is bound in a user namespace all the same", (s) => {
+asRoot("what only the host's root may look for is bound in a user namespace all the same", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   mkdirSync(s.path("private/shared"), { recursive: true });
   writeFileSync(s.path("private/file"), "content", { mode: 0o644 });
@@ -212,7 +212,7 @@ system("what only the host's root may look for is bound in a user namespace all 
   assert.equal(out, "contenttouch: /file: Read-only file system\n/shared\n");
 });
 
-system("an ordinary user in a user namespace", (s) => {
+asRoot("an ordinary user in a user namespace", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   const out = s.sh("id; cat /proc/self/status", (config) => {
     inUserNamespace(config);
@@ -222,7 +222,7 @@ system("an ordinary user in a user namespace", (s) => {
   assert.match(out, /^CapEff:\t0000000000000000$/m);
 });
 
-system("a user namespace and others in it are joined by their paths", (s) => {
+asRoot("a user namespace and others in it are joined by their paths", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   s.write((config) => {
     inUserNamespace(config);
@@ -245,7 +245,7 @@ system("a user namespace and others in it are joined by their paths", (s) => {
   }
 });
 
-system("a cgroup namespace of the host's is joined beside a new user namespace, by what is added, too", (s) => {
+asRoot("a cgroup namespace of the host's is joined beside a new user namespace, by what is added, too", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   const holder = s.spawn(["unshare", "--cgroup", "sleep", "1000"]).child.pid as number;
   const path = `/proc/${holder}/ns/cgroup`;
@@ -274,7 +274,7 @@ system("a cgroup namespace of the host's is joined beside a new user namespace, 
   assert.equal(readFileSync(s.path("out/hook"), "utf8"), ofInit);
 });
 
-system("a network namespace that nothing of this machine's belongs to", (s) => {
+asRoot("a network namespace that nothing of this machine's belongs to", (s) => {
   const pid = s.spawn(["unshare", "--net", "sleep", "1000"]).child.pid as number;
   eventually(() => assert.notEqual(readlinkSync(`/proc/${pid}/ns/net`), readlinkSync("/proc/self/ns/net")));
   const inside = namespacesIn(s, (config) => {
@@ -285,7 +285,7 @@ system("a network namespace that nothing of this machine's belongs to", (s) => {
   assert.equal(inside.network, readlinkSync(`/proc/${pid}/ns/net`));
 });
 
-system("id maps that the kernel refuses are told by their property", (s) => {
+asRoot("id maps that the kernel refuses are told by their property", (s) => {
   s.write((config) => {
     inUserNamespace(config);
     config.linux.uidMappings = [MAPS[0], { ...MAPS[0], containerID: 10 }];
@@ -303,7 +303,7 @@ system("id maps that the kernel refuses are told by their property", (s) => {
   s.assertNothingLeft();
 });
 
-system("in a new network namespace lo is up, in a joined one it is left as it is", (s) => {
+asRoot("in a new network namespace lo is up, in a joined one it is left as it is", (s) => {
   // The kernel puts ::1 on a device when it comes up.
   const loopback = (change: (config: FullConfig) => void) => s.sh("ifconfig lo | grep -c UP; true", change).trim();
   const network = (path?: string) => (config: FullConfig) => {

@@ -4,7 +4,7 @@ import { chownSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { C } from "../../src/linux/constants.js";
 import { sys } from "../../src/linux/syscall.js";
-import { eventually, type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, eventually, type FullConfig, type Scene } from "./harness.js";
 
 /** A device as iproute2 tells of it. */
 interface Told {
@@ -62,7 +62,7 @@ function otherNetwork(s: Scene): number {
   return child.pid as number;
 }
 
-system("devices are moved into the container, with the addresses that last", (s, t) => {
+asRoot("devices are moved into the container, with the addresses that last", (s, t) => {
   network(t, "a", "b");
   ip("link set dev a mtu 1400");
   ip("address add 10.9.8.7/24 broadcast + dev a");
@@ -88,7 +88,7 @@ system("devices are moved into the container, with the addresses that last", (s,
   eventually(() => assert.deepEqual(Object.keys(devices()), ["lo"]));
 });
 
-system("names with %d get the lowest numbers that are free", (s, t) => {
+asRoot("names with %d get the lowest numbers that are free", (s, t) => {
   network(t, "a", "b", "x", "y");
   const holder = otherNetwork(s);
   ip(`link set dev x netns ${holder} name eth0`);
@@ -114,7 +114,7 @@ system("names with %d get the lowest numbers that are free", (s, t) => {
   assert.deepEqual(Object.keys(devices(holder)).toSorted(), ["0", "eth0", "eth1", "eth3", "lo"]);
 });
 
-system("a device is moved into the network of a user namespace", (s, t) => {
+asRoot("a device is moved into the network of a user namespace", (s, t) => {
   network(t, "a");
   ip("address add 10.9.8.7/24 dev a");
   chownSync(s.rootfs, 100_000, 100_000);
@@ -129,7 +129,7 @@ system("a device is moved into the network of a user namespace", (s, t) => {
   assert.deepEqual(globalAddresses(devices(s.stateOf().pid).eth0), ["10.9.8.7/24"]);
 });
 
-system("a name that is taken moves no device", (s, t) => {
+asRoot("a name that is taken moves no device", (s, t) => {
   network(t, "a", "b", "x");
   const holder = otherNetwork(s);
   ip(`link set dev x netns ${holder} name eth0`);
@@ -150,7 +150,7 @@ system("a name that is taken moves no device", (s, t) => {
 const LOOPBACK =
   'linux.netDevices.lo: move the device into the container as "lo1": move "lo": invalid argument (EINVAL)';
 
-system("what was moved for a container that cannot be made comes back as it was", (s, t) => {
+asRoot("what was moved for a container that cannot be made comes back as it was", (s, t) => {
   network(t, "a", "b");
   ip("address add 10.9.8.7/24 dev a");
   ip("address add fd00:9::7/64 dev a nodad");

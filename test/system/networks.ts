@@ -18,6 +18,7 @@ import { networkParts, prepareFiles } from "../../src/net/network-parts.js";
 import { FDBUNDLE } from "../bundle/place.js";
 import { ROOT } from "../folders.js";
 import {
+  asRoot,
   entries,
   eventually,
   FDRUNC,
@@ -26,7 +27,6 @@ import {
   type FullConfig,
   mountInfo,
   type Scene,
-  system,
   TAG,
 } from "./harness.js";
 
@@ -45,7 +45,7 @@ export function networking(
   run: (net: Networks, t: TestContext) => void | Promise<void>,
   tables: "default" | "nft" | "legacy" = "default",
 ): void {
-  system(name, async (s, t) => {
+  asRoot(name, async (s, t) => {
     const missing = MISSING ?? (hasTables(tables) ? undefined : `needs iptables with its ${tables} tables`);
     if (missing !== undefined) return t.skip(missing);
     const net = new Networks(s, tables);

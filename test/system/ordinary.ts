@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "nod
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { rootless } from "../../src/config/rootless.js";
-import { FDRUNC, type FullConfig, type Result, type Scene, system } from "./harness.js";
+import { asRoot, FDRUNC, type FullConfig, type Result, type Scene } from "./harness.js";
 
 /** Users that the machine need not know; ids of one's own are given to the first. */
 export const USER = 31_000;
@@ -55,7 +55,7 @@ export class Bundle {
 
 /** A test with a bundle of an ordinary user. */
 export function ordinary(name: string, run: (b: Bundle, t: TestContext) => void | Promise<void>): void {
-  system(`an ordinary user: ${name}`, (s, t) => {
+  asRoot(`an ordinary user: ${name}`, (s, t) => {
     if (!isForAll) return t.skip("needs an fdrunc that everybody can execute");
     return run(new Bundle(s), t);
   });

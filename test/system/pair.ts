@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import {
+  asRoot,
   cgroupOf,
   cgroupsPath,
   FDRUNC,
@@ -11,7 +12,6 @@ import {
   removeCgroupsOfRunc,
   type Scene,
   SYSTEMD,
-  system,
 } from "./harness.js";
 
 /** What became of a command. */
@@ -89,7 +89,7 @@ const without = spawnSync("runc", ["--version"]).status !== 0;
 
 /** A test that compares fdrunc's commands with runc's. */
 export function besideRunc(name: string, run: (pair: Pair, s: Scene, t: TestContext) => void): void {
-  system(`beside runc: ${name}`, (s, t) => {
+  asRoot(`beside runc: ${name}`, (s, t) => {
     if (without) return t.skip("needs runc");
     try {
       run(new Pair(s), s, t);

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Init } from "../../src/launch/init.js";
 import { sleep } from "../../src/linux/sleep.js";
 import { socketPair } from "../../src/linux/socket.js";
-import { cgroupOf, eventually, type Scene, system } from "./harness.js";
+import { cgroupOf, eventually, type Scene, system, withCgroups } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 /** Starts a container that counts in a file. Returns a function that tells how far it is. */
@@ -26,7 +26,7 @@ function goesOn(count: () => number): void {
   eventually(() => assert.ok(count() > before));
 }
 
-system("a paused container does nothing until it is resumed, and says so", (s) => {
+withCgroups("a paused container does nothing until it is resumed, and says so", (s) => {
   const count = counting(s);
   s.fdrunc(["pause", "c"]).succeeds();
   assert.equal(s.status(), "paused");
@@ -39,7 +39,7 @@ system("a paused container does nothing until it is resumed, and says so", (s) =
   goesOn(count);
 });
 
-system("what is asked of a paused container", (s) => {
+withCgroups("what is asked of a paused container", (s) => {
   const count = counting(s);
   s.fdrunc(["pause", "c"]).succeeds();
   const paused = (command: string) => s.fdrunc([command, "c"]).fails();
@@ -52,7 +52,7 @@ system("what is asked of a paused container", (s) => {
   goesOn(count);
 });
 
-system("a signal reaches a paused container when it is resumed", (s) => {
+withCgroups("a signal reaches a paused container when it is resumed", (s) => {
   counting(s, ({ process }) => {
     process.args = ["sh", "-c", `trap 'exit 3' TERM; ${process.args[2]}`];
   });
@@ -65,7 +65,7 @@ system("a signal reaches a paused container when it is resumed", (s) => {
 });
 
 for (const flags of [[], ["--all"]])
-  system(`KILL ends a paused container${flags.length > 0 ? " with --all" : ""}`, (s) => {
+  withCgroups(`KILL ends a paused container${flags.length > 0 ? " with --all" : ""}`, (s) => {
     counting(s);
     s.fdrunc(["pause", "c"]).succeeds();
     s.fdrunc(["kill", ...flags, "c", "KILL"]).succeeds();
@@ -76,7 +76,7 @@ for (const flags of [[], ["--all"]])
     s.fdrunc(["delete", "c"]).succeeds();
   });
 
-system("KILL ends a paused container that shares the host's process ids, with all its processes", (s) => {
+withCgroups("KILL ends a paused container that shares the host's process ids, with all its processes", (s) => {
   counting(s, (config) => {
     config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
     config.process.args[2] = `sleep 1000 & ${config.process.args[2]}`;
@@ -88,14 +88,14 @@ system("KILL ends a paused container that shares the host's process ids, with al
   s.assertNothingLeft();
 });
 
-system("delete --force ends a paused container", (s) => {
+withCgroups("delete --force ends a paused container", (s) => {
   counting(s);
   s.fdrunc(["pause", "c"]).succeeds();
   s.fdrunc(["delete", "--force", "c"]).succeeds();
   s.assertNothingLeft();
 });
 
-system("a created container is paused, resumed and started", (s) => {
+withCgroups("a created container is paused, resumed and started", (s) => {
   s.create().succeeds();
   s.fdrunc(["pause", "c"]).succeeds();
   assert.equal(s.status(), "paused");
@@ -138,13 +138,16 @@ besideRunc("pause and resume, and what else is asked of a paused container", (pa
   pair.same(["pause", "c"], "does not exist");
 });
 
-system("what has failed in a paused container is not waited for: it ends when the container goes on", async (s) => {
-  counting(s);
-  s.fdrunc(["pause", "c"]).succeeds();
-  const child = spawn("sleep", ["1000"], { stdio: "ignore" });
-  const ended = new Promise((resolve) => child.on("exit", (_, signal) => resolve(signal)));
-  writeFileSync(`${cgroupOf("freezer")}/cgroup.procs`, String(child.pid));
-  new Init(child.pid as number, "", socketPair()[0], () => ({ says: "" })).kill();
-  s.fdrunc(["resume", "c"]).succeeds();
-  assert.equal(await ended, "SIGKILL");
-});
+withCgroups(
+  "what has failed in a paused container is not waited for: it ends when the container goes on",
+  async (s) => {
+    counting(s);
+    s.fdrunc(["pause", "c"]).succeeds();
+    const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+    const ended = new Promise((resolve) => child.on("exit", (_, signal) => resolve(signal)));
+    writeFileSync(`${cgroupOf("freezer")}/cgroup.procs`, String(child.pid));
+    new Init(child.pid as number, "", socketPair()[0], () => ({ says: "" })).kill();
+    s.fdrunc(["resume", "c"]).succeeds();
+    assert.equal(await ended, "SIGKILL");
+  },
+);

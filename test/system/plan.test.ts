@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SYSCALLS } from "../../src/linux/syscalls.js";
 import { shared } from "../folders.js";
-import { type Scene, system } from "./harness.js";
+import { asRoot, type Scene } from "./harness.js";
 import { follow, planOf, traceInit } from "./trace.js";
 
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
@@ -12,7 +12,7 @@ const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "
 const plan = (s: Scene, flags: string[] = [], under: string[] = []): string =>
   s.fdrunc(["plan", ...flags, "c"], { under }).succeeds();
 
-system("plan prints every system call that init makes, numbered, and none that it does not", async (s, t) => {
+asRoot("plan prints every system call that init makes, numbered, and none that it does not", async (s, t) => {
   if (spawnSync("strace", ["-V"]).status !== 0) return t.skip("needs strace");
   s.write((config) => {
     config.process.args = ["sh", "-c", "exit 0"];
@@ -28,7 +28,7 @@ system("plan prints every system call that init makes, numbered, and none that i
   t.diagnostic(`${made.length} of ${steps.length} steps are made`);
 });
 
-system("plan works as an ordinary user, and touches nothing", (s) => {
+asRoot("plan works as an ordinary user, and touches nothing", (s) => {
   const before = s.leftovers();
   const numbers = (text: string) => [...text.matchAll(/^ *(\d+) {2}/gm)].map((match) => Number(match[1]));
   const text = plan(s, [], NOBODY);
@@ -50,7 +50,7 @@ system("plan works as an ordinary user, and touches nothing", (s) => {
   }
 });
 
-system("configs as engines write them load, validate and plan", (s, t) => {
+asRoot("configs as engines write them load, validate and plan", (s, t) => {
   const folder = shared("engine-configs");
   if (folder === undefined) return t.skip("needs the configurations in ../shared/engine-configs");
   const files = readdirSync(folder).filter((file) => file.endsWith(".json") && !file.endsWith("-process.json"));

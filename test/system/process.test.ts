@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import type { SeccompAction } from "../../src/generated/config.js";
 import { CAPABILITIES, capabilityMask } from "../../src/linux/capabilities.js";
-import { type FullConfig, system, TAG } from "./harness.js";
+import { asRoot, type FullConfig, system, TAG, withIds } from "./harness.js";
 
 /** The fields of a /proc/PID/status. */
 const fields = (status: string): Record<string, string> =>
@@ -27,7 +27,7 @@ const hex = (names: readonly string[]): string => capabilityMask(names).toString
 /** The capabilities of this process. */
 const own = fields(readFileSync("/proc/self/status", "utf8")).CapPrm;
 
-system("capability sets are those of the config", (s) => {
+withIds("capability sets are those of the config", (s) => {
   const [net, kill, mknod] = ["CAP_NET_RAW", "CAP_KILL", "CAP_MKNOD"];
   const status = fields(
     s.sh("cat /proc/self/status", ({ process }) => {
@@ -63,7 +63,7 @@ system("root's program has what the bounding and permitted sets leave; without a
   for (const set of ["CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb"]) assert.equal(none[set], hex([]), set);
 });
 
-system("the effective capabilities are those that the program is executed with", (s) => {
+asRoot("the effective capabilities are those that the program is executed with", (s) => {
   mkdirSync(`${s.rootfs}/private`);
   symlinkSync("/bin/busybox", `${s.rootfs}/private/true`);
   chownSync(`${s.rootfs}/private`, 1000, 1000);
@@ -80,7 +80,7 @@ system("the effective capabilities are those that the program is executed with",
   assert.match(run([]).fails(), /^process\.args\[0\]: exec "\/private\/true".*: permission denied/);
 });
 
-system("each capability is granted; one that the host does not grant, or does not know, is left out", (s) => {
+asRoot("each capability is granted; one that the host does not grant, or does not know, is left out", (s) => {
   const all = [...CAPABILITIES, "CAP_FUTURE"];
   const mask = BigInt(`0x${own}`);
   const left = all.filter((name) => (capabilityMask([name]) & mask) === 0n);
@@ -96,7 +96,7 @@ system("each capability is granted; one that the host does not grant, or does no
   for (const set of ["CapBnd", "CapPrm", "CapEff"]) assert.equal(seen[set], own, set);
 });
 
-system("user, group, supplementary groups, umask, no_new_privs", (s) => {
+asRoot("user, group, supplementary groups, umask, no_new_privs", (s) => {
   const script = "cat /proc/self/status; umask; id -u; id -g";
   const status = s.sh(script, ({ process }) => {
     process.user = { uid: 1234, gid: 2345, additionalGids: [5, 4294967294], umask: 0o27 };
@@ -123,7 +123,7 @@ system("without umask in the config, the caller's stays", (s) => {
   assert.equal(s.fdrunc(["run", "c"], { under: ["sh", "-c", 'umask 037; exec "$0" "$@"'] }).succeeds(), "0037\n");
 });
 
-system("limits are set, also those without end", (s) => {
+withIds("limits are set, also those without end", (s) => {
   const limits = s.sh("cat /proc/self/limits", ({ process }) => {
     process.user = { uid: 99, gid: 99 };
     process.rlimits = [
@@ -169,7 +169,7 @@ system("environment, arguments and working directory arrive as they are", (s) =>
   assert.deepEqual(own, ["A=again", "B=x=y z", "HOME=/", "PATH=/bin", "TERM=x"]);
 });
 
-system("HOME comes from the image's passwd if the environment has none", (s) => {
+withIds("HOME comes from the image's passwd if the environment has none", (s) => {
   mkdirSync(`${s.rootfs}/etc`);
   writeFileSync(`${s.rootfs}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\nother:x:77:77::/home/other:/bin/sh\n");
   const home = (uid: number, ...env: string[]) =>
@@ -194,7 +194,7 @@ system("PATH of the container's environment finds the program", (s) => {
   assert.equal(s.run().succeeds(), "second\n");
 });
 
-system("a program that only its user may execute is found as that user", (s) => {
+asRoot("a program that only its user may execute is found as that user", (s) => {
   mkdirSync(`${s.rootfs}/private`, { mode: 0o755 });
   writeFileSync(`${s.rootfs}/private/tool`, "#!/bin/sh\npwd\n", { mode: 0o555 });
   s.write(({ process }) => {
@@ -240,7 +240,7 @@ system("closed standard streams become /dev/null, here and in the container", (s
   }
 });
 
-system("standard streams belong to the container's user, who can open them again", (s) => {
+asRoot("standard streams belong to the container's user, who can open them again", (s) => {
   const result = s.sh(
     "echo one > /dev/stdout; echo two > /proc/self/fd/1; stat -L -c %u /proc/self/fd/1",
     ({ process }) => {
@@ -284,7 +284,7 @@ system("seccomp: an errno, a kill and what is allowed", (s) => {
   assert.match(s.run().stdout, /^159\n$/);
 });
 
-system("seccomp without no_new_privs leaves the config's capabilities, not the one that loading takes", (s) => {
+withIds("seccomp without no_new_privs leaves the config's capabilities, not the one that loading takes", (s) => {
   for (const noNewPrivileges of [false, true]) {
     const status = fields(
       s.sh("cat /proc/self/status", ({ process, linux }) => {
@@ -314,7 +314,7 @@ system("a session keyring is made, or the caller's kept", (s) => {
   assert.doesNotMatch(s.run(`${TAG}-old`, "--no-new-keyring").succeeds(), new RegExp(`_ses\\.${TAG}-old`));
 });
 
-system("a program of the host's namespaces and of no confinement at all", (s) => {
+asRoot("a program of the host's namespaces and of no confinement at all", (s) => {
   s.write((config) => {
     config.hostname = "";
     config.mounts = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cgroupOf, eventually, type Scene, system } from "./harness.js";
+import { cgroupOf, eventually, type Scene, system, withCgroups } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 /** Starts a container of three processes. Returns their ids. */
@@ -21,7 +21,7 @@ const rows = (text: string): string[][] =>
     .split("\n")
     .map((line) => line.trim().split(/\s+/));
 
-system("ps lists a container's processes by their ids on the host", (s) => {
+withCgroups("ps lists a container's processes by their ids on the host", (s) => {
   const pids = three(s);
   assert.ok(pids.includes(s.stateOf().pid as number));
   for (const pid of pids) assert.match(readFileSync(`/proc/${pid}/comm`, "utf8"), /^(sh|sleep)\n$/);
@@ -30,7 +30,7 @@ system("ps lists a container's processes by their ids on the host", (s) => {
   assert.deepEqual(found.map(([, pid]) => Number(pid)).toSorted(), pids.toSorted());
 });
 
-system("ps hands options to the host's ps, its own stand before the container's name", (s) => {
+withCgroups("ps hands options to the host's ps, its own stand before the container's name", (s) => {
   const pids = three(s);
   const [headings, ...found] = rows(s.fdrunc(["ps", "c", "-o", "pid,args", "-A"]).succeeds());
   assert.deepEqual(headings, ["PID", "COMMAND"]);
@@ -46,7 +46,7 @@ system("ps hands options to the host's ps, its own stand before the container's 
   assert.match(s.fdrunc(["ps", "--format", "xml", "c"]).fails(), /--format.*'xml' is invalid/);
 });
 
-system("ps lists processes in cgroups that the container made, too; these go with it", (s) => {
+withCgroups("ps lists processes in cgroups that the container made, too; these go with it", (s) => {
   const [pid, moved] = three(s);
   const own = cgroupOf("freezer");
   mkdirSync(`${own}/inner/most`, { recursive: true });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, type FullConfig, type Result, system, TAG } from "./harness.js";
+import { asRoot, eventually, type FullConfig, type Result, TAG } from "./harness.js";
 import { as, Bundle, isForAll } from "./ordinary.js";
 
 /** A user whom the machine knows, since systemd is to know them; the virtual machine for tests has one of that name. */
@@ -21,7 +21,7 @@ if (!MISSING) spawnSync("systemctl", ["start", `user@${uid}`]);
 
 /** A test with a bundle of that user's; `call` is fdrunc as they call it, from outside of their systemd's cgroups. */
 function underUserSystemd(name: string, run: (b: Bundle, call: (...args: string[]) => Result) => void): void {
-  system(`an ordinary user: ${name}`, (s, t) => {
+  asRoot(`an ordinary user: ${name}`, (s, t) => {
     if (MISSING) return t.skip(MISSING);
     const b = new Bundle(s, ["env", `XDG_RUNTIME_DIR=/run/user/${uid}`, ...as(uid)], uid);
     run(b, (...args) => b.fdrunc(["--cgroup-manager=systemd", ...args]));

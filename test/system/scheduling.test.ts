@@ -4,7 +4,7 @@ import { chownSync, readFileSync } from "node:fs";
 import { arch } from "node:os";
 import type { MemoryPolicy, Scheduler } from "../../src/generated/config.js";
 import { capabilityMask, permittedCapabilities } from "../../src/linux/capabilities.js";
-import { type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, type Scene, system, withIds } from "./harness.js";
 
 const mayRaise = (permittedCapabilities() & capabilityMask(["CAP_SYS_NICE"])) !== 0n;
 
@@ -33,7 +33,7 @@ function scheduledAs(s: Scene, scheduler: Scheduler, change: (config: FullConfig
   return [19, 40, 41].map((number) => Number(fields[number - 3]));
 }
 
-system("a program is scheduled by the policy, nice value and priority of the config", (s, t) => {
+withIds("a program is scheduled by the policy, nice value and priority of the config", (s, t) => {
   assert.deepEqual(scheduledAs(s, { policy: "SCHED_OTHER", nice: 7 }), [7, 0, 0]);
   assert.deepEqual(scheduledAs(s, { policy: "SCHED_BATCH", nice: 19 }), [19, 0, 3]);
   assert.deepEqual(scheduledAs(s, { policy: "SCHED_IDLE", nice: 5 }), [5, 0, 5]);
@@ -89,7 +89,7 @@ system("I/O priorities of each class", (s, t) => {
   assert.equal(prioritized("RT", 2), "realtime: prio 2");
 });
 
-system("in a user namespace, what takes the host's privileges is set as well", (s, t) => {
+asRoot("in a user namespace, what takes the host's privileges is set as well", (s, t) => {
   chownSync(s.rootfs, 100_000, 100_000);
   const inUserNamespace = (config: FullConfig) => {
     config.linux.namespaces.push({ type: "user" });
@@ -104,7 +104,7 @@ system("in a user namespace, what takes the host's privileges is set as well", (
   assert.equal(toldOf(s, inUserNamespace, "ionice", "-p").trim(), "realtime: prio 1");
 });
 
-system("without the right to it, scheduling is refused by its path and nothing is left", (s, t) => {
+asRoot("without the right to it, scheduling is refused by its path and nothing is left", (s, t) => {
   if (spawnSync("setpriv", ["--version"]).status !== 0) return t.skip("needs setpriv");
   const refused = (change: (config: FullConfig) => void) => {
     s.write(change);

@@ -3,14 +3,14 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
-import { eventually, type FullConfig, type Result, type Scene, system, TAG } from "./harness.js";
+import { asRoot, eventually, type FullConfig, type Result, type Scene, TAG } from "./harness.js";
 
 const hasSystemd = existsSync("/run/systemd/system");
 const unified = isUnified(cgroupHierarchies());
 
 /** A test of containers whose cgroups systemd makes. */
 function underSystemd(name: string, run: (s: Scene, t: TestContext) => void | Promise<void>): void {
-  system(`systemd: ${name}`, async (s, t) => {
+  asRoot(`systemd: ${name}`, async (s, t) => {
     if (!hasSystemd) return t.skip("needs systemd");
     if (!unified) return t.skip("needs cgroup v2 alone");
     await run(s, t);
@@ -54,7 +54,7 @@ const CGROUP = `/sys/fs/cgroup/system.slice/${UNIT}`;
 const read = (file: string, cgroup = CGROUP) => readFileSync(`${cgroup}/${file}`, "utf8").trim();
 const cgroupOfInit = (s: Scene) => readFileSync(`/proc/${s.stateOf().pid}/cgroup`, "utf8");
 
-system("without systemd, what needs it says so and leaves nothing", (s, t) => {
+asRoot("without systemd, what needs it says so and leaves nothing", (s, t) => {
   if (hasSystemd) return t.skip("needs a machine without systemd");
   assert.match(
     call(s, "create").fails(),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chownSync } from "node:fs";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket, openTerminal, type Terminal } from "./console.js";
-import { type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, type Scene, system, withIds } from "./harness.js";
 
 /** A config with a terminal and a shell script in it. */
 const scripted =
@@ -39,7 +39,7 @@ system("a terminal goes to the console socket; it is the container's controlling
   assert.deepEqual(rest, ["via tty", "0", "1", "2", "3", "got typed", ""]);
 });
 
-system("the terminal has the config's size, belongs to the user, and passes on changes and signals", (s) => {
+withIds("the terminal has the config's size, belongs to the user, and passes on changes and signals", (s) => {
   const terminal = detached(s, (config) => {
     scripted('trap "stty size" WINCH; trap "echo INT" INT; stat -c %u $(tty); stty size; while :; do sleep 0.05; done')(
       config,
@@ -137,7 +137,7 @@ system("a detached run wants a console socket for a terminal", (s) => {
   s.waitFor("stopped");
 });
 
-system("a terminal in a user namespace", (s) => {
+asRoot("a terminal in a user namespace", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   const terminal = detached(s, (config) => {
     scripted("tty; stat -c %u:%g $(tty); echo done > /dev/console")(config);

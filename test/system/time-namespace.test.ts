@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { chownSync, existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Hooks, TimeOffsets } from "../../src/generated/config.js";
-import { type FullConfig, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, type Scene, system } from "./harness.js";
 
 /** A test in a scene, where the kernel has time namespaces. */
-const timed = (name: string, run: (s: Scene, t: TestContext) => void) =>
-  system(name, (s, t) => {
+const timed = (name: string, run: (s: Scene, t: TestContext) => void, by = system) =>
+  by(name, (s, t) => {
     if (!existsSync("/proc/self/timens_offsets")) return t.skip("needs time namespaces");
     run(s, t);
   });
+const timedAsRoot: typeof system = (name, run) => timed(name, run, asRoot);
 
 const inTime = (config: FullConfig, timeOffsets?: TimeOffsets) => {
   config.linux.namespaces.push({ type: "time" });
@@ -51,7 +52,7 @@ timed("without offsets, or with one clock's, the others go on as the host's", (s
   assert.deepEqual(shown({ boottime: { nanosecs: 5 } }), ["monotonic", "0", "0", "boottime", "0", "5"]);
 });
 
-timed("in a user namespace", (s) => {
+timedAsRoot("in a user namespace", (s) => {
   chownSync(s.rootfs, 100_000, 100_000);
   const out = s.sh("id -u; cat /proc/uptime", (config) => {
     inUserNamespace(config);
@@ -63,7 +64,7 @@ timed("in a user namespace", (s) => {
   assert.ok(uptime(up) > 100 * DAY);
 });
 
-timed("a time namespace is joined by its path, alone or with others", (s) => {
+timedAsRoot("a time namespace is joined by its path, alone or with others", (s) => {
   const script = "readlink /proc/self/ns/time; cat /proc/uptime";
   for (const types of [[], ["pid"], ["user"], ["user", "pid", "network"]]) {
     chownSync(s.rootfs, 100_000, 100_000);
@@ -92,7 +93,7 @@ timed("a time namespace is joined by its path, alone or with others", (s) => {
   }
 });
 
-timed("hooks of the container's run in its time, those of the runtime's do not", (s) => {
+timedAsRoot("hooks of the container's run in its time, those of the runtime's do not", (s) => {
   const hook = (kind: string) => [
     { path: "/bin/sh", args: ["sh", "-c", `cat /proc/uptime > ${s.rootfs}/${kind}-hook`], env: ["PATH=/bin"] },
   ];
@@ -134,7 +135,7 @@ timed("a hook that is not there, or fails, is told in a time namespace as elsewh
   assert.equal(failing("/bin/false"), 'hooks.createContainer[0]: "/bin/false": exit status 1');
 });
 
-timed("what the kernel does not set a clock to is told by its path, and nothing is left", (s) => {
+timedAsRoot("what the kernel does not set a clock to is told by its path, and nothing is left", (s) => {
   s.write((config) => inTime(config, { boottime: { secs: -1000 * DAY } }));
   assert.match(
     s.run().fails(),

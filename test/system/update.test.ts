@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
 import type { Resources } from "../../src/generated/config.js";
-import { cgroupOf, type FullConfig, type Result, type Scene, SYSTEMD, system } from "./harness.js";
+import { asRoot, cgroupOf, type FullConfig, type Result, type Scene, SYSTEMD, system, withCgroups } from "./harness.js";
 import { besideRunc } from "./pair.js";
 
 const MIB = 1 << 20;
@@ -88,7 +88,7 @@ for (const [version, table] of [
   ["v1's controllers", V1],
   ["v2 alone", V2],
 ] as const)
-  system(`update sets limits, up and down, by flags: cgroup ${version}`, (s, t) => {
+  withCgroups(`update sets limits, up and down, by flags: cgroup ${version}`, (s, t) => {
     if (unified !== (table === V2)) return t.skip(`needs cgroup ${version}`);
     running(s);
     for (const [flags, files] of table) {
@@ -97,7 +97,7 @@ for (const [version, table] of [
     }
   });
 
-system("update takes resources as JSON, from a file and from standard input; devices stay as they are", (s, t) => {
+withCgroups("update takes resources as JSON, from a file and from standard input; devices stay as they are", (s, t) => {
   if (unified) return t.skip("needs cgroup v1's controllers");
   running(s, { pids: { limit: 30 } });
   const devices = value("devices", "devices.list");
@@ -124,7 +124,7 @@ system("update takes resources as JSON, from a file and from standard input; dev
   assert.equal(value("pids", "pids.max"), "31");
 });
 
-system("update works on a created and on a paused container, not on a stopped one", (s) => {
+withCgroups("update works on a created and on a paused container, not on a stopped one", (s) => {
   s.create().succeeds();
   update(s, "--pids-limit", "20").succeeds();
   s.fdrunc(["pause", "c"]).succeeds();
@@ -140,7 +140,7 @@ system("update works on a created and on a paused container, not on a stopped on
   if (!SYSTEMD) assert.equal(value("pids", "pids.max"), "21");
 });
 
-system("a limit that is refused leaves all as they were", (s) => {
+withCgroups("a limit that is refused leaves all as they were", (s) => {
   running(s, { memory: { limit: 64 * MIB }, pids: { limit: 30 } });
   const limits = () => [
     value("memory", unified ? "memory.max" : "memory.limit_in_bytes"),
@@ -172,7 +172,7 @@ const REFUSED: [flags: string[], error: string][] = [
   [["--resources", "/no/such/file"], 'open "/no/such/file": no such file'],
 ];
 
-system("what update cannot set is refused by its flag", (s) => {
+withCgroups("what update cannot set is refused by its flag", (s) => {
   running(s);
   for (const [flags, error] of REFUSED) {
     const line = update(s, ...flags).fails();
@@ -198,7 +198,7 @@ system("what update cannot set is refused by its path in the file", (s) => {
   }
 });
 
-system("update sets realtime CPU time, in cgroup v1", (s, t) => {
+asRoot("update sets realtime CPU time, in cgroup v1", (s, t) => {
   running(s);
   if (unified || !existsSync(`${cgroupOf("cpu")}/cpu.rt_runtime_us`))
     return t.skip("needs a v1 kernel with realtime groups");
@@ -210,7 +210,7 @@ system("update sets realtime CPU time, in cgroup v1", (s, t) => {
   else assert.match(result.fails(), /^--cpu-rt-runtime "1000": /);
 });
 
-system("schemas of resctrl are written to the container's class of service", (s) => {
+withCgroups("schemas of resctrl are written to the container's class of service", (s) => {
   running(s);
   // A tree that looks like resctrl, where the host may have none.
   const directory = s.path("resctrl/class");
