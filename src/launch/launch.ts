@@ -3,7 +3,7 @@ import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
 import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { close, type Fd, fstat } from "../linux/file.js";
+import { close, closeAll, type Fd, fstat } from "../linux/file.js";
 import { identityOf, waitFor } from "../linux/process.js";
 import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
@@ -84,7 +84,6 @@ export function launch({ compiled, process, inputs, namespaces, cgroup, preserve
     close(ours);
     throw error;
   } finally {
-    close(theirs);
-    for (const fd of given) close(fd);
+    closeAll([theirs, ...given]);
   }
 }

@@ -25,6 +25,15 @@ export function close(fd: Fd): void {
   attempt("close", fd);
 }
 
+/** Closes descriptors, neighbours in one go. close_range(2) */
+export function closeAll(fds: readonly Fd[]): void {
+  const sorted = fds.toSorted((a, b) => a - b);
+  for (let first = 0, next = 1; first < sorted.length; first = next++) {
+    while (sorted[next] === sorted[next - 1] + 1) next++;
+    attempt("close_range", sorted[first], sorted[next - 1], 0);
+  }
+}
+
 /** Runs `use` with an open descriptor and closes it whatever happens. */
 export function using<T>(fd: Fd, use: (fd: Fd) => T): T {
   try {
@@ -43,7 +52,7 @@ export function keeping<T>(use: (keep: (fd: Fd) => Fd) => T): T {
       return fd;
     });
   } finally {
-    for (const fd of kept) close(fd);
+    closeAll(kept);
   }
 }
 

@@ -1,4 +1,5 @@
-import { viewOf, words } from "./bytes.js";
+import { words } from "./bytes.js";
+import { readFile } from "./file.js";
 import { attempt } from "./syscall.js";
 
 /** Signal numbers of x86-64 and aarch64 (signal(7)). */
@@ -32,18 +33,22 @@ export function signalNumber(name: string): number | undefined {
  * also what that was told to ignore itself. sigaction(2), execve(2)
  */
 export function ignoringNone<T>(start: () => T): T {
-  const action = new Uint8Array(32);
-  const handler = viewOf(action);
-  const SIG_IGN = 1n;
-  const ignored = Object.values(NUMBERS).filter(
-    (number) => attempt("rt_sigaction", number, null, action, 8) === 0 && handler.getBigUint64(0, true) === SIG_IGN,
-  );
+  const SIG_IGN = 1;
+  const ignored = ignoredSignals();
   for (const number of ignored) attempt("rt_sigaction", number, words(0, 0, 0, 0), null, 8);
   try {
     return start();
   } finally {
     for (const number of ignored) attempt("rt_sigaction", number, words(SIG_IGN, 0, 0, 0), null, 8);
   }
+}
+
+/** The signals that this process ignores. proc(5), /proc/pid/status */
+function ignoredSignals(): number[] {
+  const mask = BigInt(`0x${/^SigIgn:\t([0-9a-f]+)$/m.exec(readFile("/proc/self/status"))?.[1] ?? 0}`);
+  return mask === 0n
+    ? []
+    : Array.from({ length: SIGRTMAX }, (_, i) => i + 1).filter((n) => (mask >> BigInt(n - 1)) & 1n);
 }
 
 export const [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGCHLD, SIGWINCH] = [1, 2, 3, 9, 15, 17, 28];

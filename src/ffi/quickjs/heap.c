@@ -28,7 +28,7 @@
 /* Room for what is written to, in a heap with blocks apart: what the file has of it, and what commands add. */
 #define WRITTEN_SIZE (640ul << 10)
 /* How much of the heap beyond its first content a command usually fills. */
-#define HEADROOM (64ul << 10)
+#define HEADROOM (192ul << 10)
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
