@@ -4,6 +4,7 @@ import { MISSING_CRIU } from "../system/criu.js";
 import { IMAGE, Podman } from "./podman.js";
 import { loadTests } from "./podman-load.js";
 import { PODS } from "./podman-pods.js";
+import { ROOTLESS } from "./podman-rootless.js";
 import { type Feature, succeeds, suite } from "./suite.js";
 
 const PROFILE = {
@@ -383,6 +384,7 @@ const FEATURES: readonly Feature<Podman>[] = [
     },
   },
   ...PODS,
+  ...ROOTLESS,
   {
     name: "errors in one readable line: no program, a bad option of a mount, a limit that is too low",
     run(p, runtime) {
