@@ -236,9 +236,13 @@ export class Daemon {
     this.ended = new Promise((resolve) => child.once("exit", resolve));
   }
 
+  signal(signal: NodeJS.Signals): void {
+    signalInside(this.child, signal);
+  }
+
   /** Sends a signal to the process itself, and waits for its end. */
   async kill(signal: NodeJS.Signals): Promise<void> {
-    signalInside(this.child, signal);
+    this.signal(signal);
     await this.ended;
   }
 }
