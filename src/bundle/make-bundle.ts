@@ -28,7 +28,7 @@ import type { LockedBundle, StoreDirectory } from "./store-directory.js";
 import { syncFileSystem } from "./sync-file-system.js";
 import { Tarball } from "./tarball.js";
 import type { Task } from "./task.js";
-import { makeVolumes } from "./volumes.js";
+import { makeVolumes, provideVolume } from "./volumes.js";
 
 /** What to make a bundle of, and where. */
 export interface Order {
@@ -125,7 +125,12 @@ async function fill(
   const asked = withRunOptions(image.config, run);
   const user = findUser(rootfs, asked.user);
   const volumes = makeVolumes(temporary, asked.volumes, run.ids);
-  const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run);
+  const mounts = run.volume.map((volume) => {
+    if (!("name" in volume)) return volume;
+    const { name: called, ...mount } = volume;
+    return { ...mount, source: provideVolume(store.volumes, called, { rootfs, ...volume }, run.ids) };
+  });
+  const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run, mounts);
   const config = run.network === undefined ? alone : withNetwork(alone, temporary, run.network);
   writeFileSync(`${temporary}/config.json`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }

@@ -1,8 +1,9 @@
-import type { Config, Mount, Resources } from "../generated/config.js";
+import type { Config, Device, DeviceRule, Mount, Resources } from "../generated/config.js";
 import type { NetworkWishes } from "../net/connect.js";
 import { dockerSeccomp } from "./docker-seccomp.js";
 import type { IdMaps } from "./id-maps.js";
 import type { ImageConfig } from "./image.js";
+import { type SeccompProfile, seccompOf } from "./seccomp-profile.js";
 
 /** What is asked of a bundle beside what its image says; flags of `docker run` have these names. */
 export interface RunOptions {
@@ -17,8 +18,9 @@ export interface RunOptions {
   hostname: string | undefined;
   /** "NAME=value". */
   label: readonly string[];
-  volume: readonly Mount[];
+  volume: readonly (Mount | NamedVolume)[];
   tmpfs: readonly Mount[];
+  device: readonly DeviceOption[];
   resources: Resources;
   /** What a user namespace maps ids by; undefined: there is none. */
   ids: IdMaps | undefined;
@@ -31,7 +33,18 @@ export interface RunOptions {
   tty: boolean;
   noNewPrivileges: boolean;
   /** Docker's default filter, none, or another. */
-  seccomp: "default" | "unconfined" | NonNullable<Config["linux"]>["seccomp"];
+  seccomp: "default" | "unconfined" | SeccompProfile;
+}
+
+/** A device of the host's: the container's file, and the rule that allows its use. */
+export interface DeviceOption {
+  readonly file: Device;
+  readonly rule: DeviceRule;
+}
+
+/** A mount of a directory that the store keeps under a name, for whichever bundles ask for it. */
+export interface NamedVolume extends Omit<Mount, "source"> {
+  readonly name: string;
 }
 
 /** Every capability of Linux 5.9 and later; capabilities(7). */
@@ -67,14 +80,17 @@ export function withRunOptions(image: ImageConfig, options: RunOptions): ImageCo
 
 const nameOf = (entry: string): string => entry.split("=", 1)[0];
 
-/** A bundle's configuration with what is asked for beside what the image can say. */
-export function applyRunOptions(config: Config, options: RunOptions): Config {
+/**
+ * A bundle's configuration with what is asked for beside what the image can say.
+ * @param volumes the mounts of the volumes that are asked for, those with names too
+ */
+export function applyRunOptions(config: Config, options: RunOptions, volumes: readonly Mount[]): Config {
   const process = config.process as NonNullable<Config["process"]>;
   const given = process.capabilities?.bounding ?? [];
   const capabilities = withCapabilities(given, options);
   const env = process.env ?? [];
   const hasTerm = !options.tty || env.some((entry) => nameOf(entry) === "TERM");
-  const { seccomp, ids } = options;
+  const { seccomp, ids, device } = options;
   const namespaces = config.linux?.namespaces ?? [];
   return {
     ...config,
@@ -86,7 +102,7 @@ export function applyRunOptions(config: Config, options: RunOptions): Config {
       ...(options.noNewPrivileges ? { noNewPrivileges: true } : {}),
     },
     root: { path: "rootfs", ...(options.readOnly ? { readonly: true } : {}) },
-    mounts: [...(config.mounts ?? []), ...options.tmpfs, ...options.volume],
+    mounts: [...(config.mounts ?? []), ...options.tmpfs, ...volumes],
     linux: {
       ...config.linux,
       ...(ids === undefined
@@ -96,11 +112,19 @@ export function applyRunOptions(config: Config, options: RunOptions): Config {
             uidMappings: [...ids.uids],
             gidMappings: [...ids.gids],
           }),
-      resources: { ...config.linux?.resources, ...options.resources },
-      ...(seccomp === "unconfined" ? {} : { seccomp: seccomp === "default" ? dockerSeccomp(capabilities) : seccomp }),
+      ...(device.length === 0 ? {} : { devices: device.map(({ file }) => file) }),
+      resources: {
+        ...config.linux?.resources,
+        ...options.resources,
+        devices: [...(config.linux?.resources?.devices ?? []), ...device.map(({ rule }) => rule)],
+      },
+      ...(seccomp === "unconfined" ? {} : { seccomp: filterOf(seccomp, capabilities) }),
     },
   };
 }
+
+const filterOf = (profile: "default" | SeccompProfile, capabilities: readonly string[]) =>
+  profile === "default" ? dockerSeccomp(capabilities) : seccompOf(profile, capabilities);
 
 /** As docker has it: "ALL" first, and what is named one by one wins over it. */
 function withCapabilities(given: readonly string[], { capAdd, capDrop }: RunOptions): string[] {

@@ -40,6 +40,7 @@ export interface StoreContents {
  *     bundles/<id>/   a bundle's record and what only it needs; locked by the process that makes or removes it
  *     overlay/        layers, each locked as long as it is being unpacked
  *     btrfs/          the same as subvolumes
+ *     volumes/        directories of data, by name
  *     trash/          what is being removed
  *     lock            locked for moments, for looking at several of these at once
  *
@@ -107,6 +108,11 @@ export class StoreDirectory {
     );
     for (const bundle of gone) this.remove(bundle, true);
     return gone.map(({ record }) => record.path);
+  }
+
+  /** The directory of volumes that have names; bundles' ends are none of theirs. */
+  get volumes(): string {
+    return `${this.path}/volumes`;
   }
 
   /** A directory for files that have no name for longer than a moment. */

@@ -1,4 +1,5 @@
-import { chownSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
 import { posix } from "node:path";
 import { C } from "../linux/constants.js";
 import { copyUp } from "../linux/copy-up.js";
@@ -8,6 +9,7 @@ import { openat2, quote, using } from "../linux/file.js";
 import { SyscallError } from "../linux/syscall.js";
 import type { Volume } from "./bundle-config.js";
 import { type IdMaps, outsideId } from "./id-maps.js";
+import { removeTree } from "./remove-tree.js";
 
 /**
  * Makes a directory in the bundle for each of an image's volumes, with what the image has there: data of the program
@@ -25,6 +27,32 @@ export function makeVolumes(bundle: string, destinations: readonly string[], ids
     }
     return { destination: posix.join("/", destination), source };
   });
+}
+
+/**
+ * The directory that keeps a volume under a name. Where there is none yet, it is made with what an image has there.
+ * Returns its path. Throws Failure.
+ * @param directory where the volumes are
+ */
+export function provideVolume(
+  directory: string,
+  name: string,
+  { rootfs, destination }: { rootfs: string; destination: string },
+  ids: IdMaps | undefined,
+): string {
+  const path = `${directory}/${name}`;
+  if (existsSync(path)) return path;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const partial = `${directory}/.${randomUUID()}`;
+  try {
+    makeVolume(rootfs, destination, partial, ids);
+    renameSync(partial, path);
+  } catch (cause) {
+    removeTree(Buffer.from(partial));
+    // Another command was faster, and a container has put something there.
+    if (!existsSync(path)) throw new Failure(`volume ${quote(name)}`, { cause });
+  }
+  return path;
 }
 
 function makeVolume(rootfs: string, destination: string, path: string, ids: IdMaps | undefined): void {

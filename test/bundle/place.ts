@@ -33,6 +33,7 @@ export const RUN: RunOptions = {
   label: [],
   volume: [],
   tmpfs: [],
+  device: [],
   resources: {},
   network: undefined,
   ids: undefined,

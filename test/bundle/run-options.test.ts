@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { parseConfig } from "../../src/config/load.js";
 import { dockerArchive, imageConfig, layer } from "./archives.js";
 import { configOf, type Place, placed } from "./place.js";
@@ -42,7 +42,7 @@ placed("program, user, variables and annotations as asked for", (place) => {
 
 placed("mounts and limits as asked for", (place) => {
   const source = place.write("file", "");
-  const flags = ["-v", "file:/data:ro", "--tmpfs", "/tmp:size=1m,mode=1777", "--read-only"];
+  const flags = ["-v", "./file:/data:ro,z", "--tmpfs", "/tmp:size=1m,mode=1777", "--read-only"];
   const limits = ["--memory", "64M", "--cpus", "1.5", "--pids", "20"];
   const { mounts, root, linux } = convert(place, ...flags, ...limits);
   assert.deepEqual(root, { path: "rootfs", readonly: true });
@@ -84,6 +84,27 @@ placed("capabilities and the filter of system calls", (place) => {
   assert.deepEqual([linux.seccomp, process.noNewPrivileges], [own, true]);
 });
 
+placed("volumes that have names, and devices", (place) => {
+  const sourceOf = (config: { mounts: { destination: string; source: string }[] }, path: string) =>
+    config.mounts.find(({ destination }) => destination === path)?.source as string;
+  // The image's users are data of the volume's first.
+  const first = sourceOf(convert(place, "-v", "users:/etc"), "/etc");
+  assert.equal(first, place.path("store/volumes/users"));
+  assert.deepEqual(readdirSync(first), ["passwd"]);
+  place.write("store/volumes/users/mine", "");
+  assert.equal(sourceOf(convert(place, "-v", "users:/other:ro"), "/other"), first);
+  assert.deepEqual(readdirSync(first), ["mine", "passwd"]);
+  const flags = ["--device", "/dev/null:/dev/nothing:r", "--device=/dev/zero"];
+  const { devices, resources } = convert(place, ...flags).linux;
+  const [nothing, zero] = devices;
+  assert.deepEqual(nothing, { type: "c", path: "/dev/nothing", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 });
+  assert.deepEqual([zero.path, zero.major, zero.minor], ["/dev/zero", 1, 5]);
+  assert.deepEqual(resources.devices.slice(1), [
+    { allow: true, type: "c", major: 1, minor: 3, access: "r" },
+    { allow: true, type: "c", major: 1, minor: 5, access: "rwm" },
+  ]);
+});
+
 placed("the network that is asked for, by hooks", (place) => {
   const namespaces = (config: { linux: { namespaces: object[] } }) =>
     config.linux.namespaces.filter((namespace) => (namespace as { type: string }).type === "network");
@@ -119,12 +140,16 @@ placed("flags that are wrong are one line, and nothing is left", (place) => {
     ["--env", "NOT_SET_HERE", /^--env: "NOT_SET_HERE": no value is given, and none is here$/],
     ["--volume", "/x", /^--volume: "\/x": not of the form/],
     ["--volume", "/none/such:/x", /^--volume: "\/none\/such": it does not exist$/],
-    ["--volume", "/etc:/x:rx", /^--volume: ".*": not of the form/],
+    ["--volume", "/etc:/x:rx", /^--volume: ".*": there is no option "rx"$/],
+    ["--volume", ".x:/x", /^--volume: "\.x": neither a path nor a volume's name$/],
+    ["--device", "/dev", /^--device: "\/dev": not a device$/],
+    ["--device", "/none", /^--device: "\/none": it does not exist$/],
+    ["--device", "/dev/null:/x:rr", /^--device: ".*": not of the form/],
     ["--tmpfs", "x", /^--tmpfs: "x": not an absolute path$/],
     ["--memory", "much", /^--memory: "much": no number of bytes$/],
     ["--cpus", "0", /^--cpus: "0": not a number of processors/],
     ["--pids", "-1", /^--pids: "-1": not a number above 0$/],
-    ["--cap-add", "FLY", /^capability "FLY": there is none of that name$/],
+    ["--cap-add", "FLY", /^--cap-add: "FLY": there is no capability of that name$/],
     ["--security-opt", "apparmor=x", /^--security-opt: "apparmor=x": neither/],
     ["--security-opt", "seccomp=/none", /^--security-opt: "\/none": .*no such file/],
     ["--publish", "x:80", /^--publish: "x:80": not of the form/],

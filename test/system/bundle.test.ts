@@ -104,9 +104,30 @@ asRoot("what is asked for beside the image holds in the container", (s) => {
     "--tmpfs",
     "/tmp",
   ];
-  const more = ["-v", `${s.path("shared")}:/shared:ro`, "--cap-drop", "ALL", "--memory", "64M", "--pids", "30"];
+  // As docker and podman have profiles: for any architecture, and by capabilities.
+  const syscalls = [
+    { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95, excludes: { caps: ["CAP_SYS_ADMIN"] } },
+    { names: ["uname"], action: "SCMP_ACT_KILL_PROCESS", includes: { caps: ["CAP_SYS_ADMIN"] } },
+  ];
+  const archMap = [{ architecture: "SCMP_ARCH_X86_64" }, { architecture: "SCMP_ARCH_AARCH64" }];
+  const profile = { defaultAction: "SCMP_ACT_ALLOW", archMap, syscalls };
+  writeFileSync(s.path("profile.json"), JSON.stringify(profile));
+  const seccomp = ["--security-opt", `seccomp=${s.path("profile.json")}`];
+  const more = [
+    "-v",
+    `${s.path("shared")}:/shared:ro`,
+    "--cap-drop",
+    "ALL",
+    "--memory",
+    "64M",
+    "--pids",
+    "30",
+    "-v",
+    "kept:/named",
+  ];
+  more.push(...seccomp, "--device", "/dev/null:/dev/nothing:r");
   const script =
-    "cat /proc/sys/kernel/hostname; echo $FROM; echo x > /x || echo read-only; echo x > /tmp/x && cat /shared; " +
+    "cat /proc/sys/kernel/hostname; echo $FROM; echo x > /x || echo read-only; echo x > /tmp/x && cat /shared; echo kept >> /named/x; cat /named/x; mkdir /tmp/d 2>&1; cat /dev/nothing; " +
     "grep -E '^(CapBnd|Seccomp):' /proc/self/status";
   const args = ["--store", "copy", ...flags, ...more, "--entrypoint", "sh", "image.tar", "--", "-c", script];
   const bundle = fdbundle(s, "from-tar", ...args);
@@ -115,7 +136,10 @@ asRoot("what is asked for beside the image holds in the container", (s) => {
     config.linux.cgroupsPath = s.config.linux.cgroupsPath;
     writeFileSync(`${bundle}/config.json`, JSON.stringify(config));
     const { stdout } = s.fdrunc(["run", "-b", bundle, "one"]);
-    assert.equal(stdout, "my-docker\nflags\nread-only\nfrom the host\nCapBnd:\t0000000000000000\nSeccomp:\t2\n");
+    assert.equal(
+      stdout,
+      "my-docker\nflags\nread-only\nfrom the host\nkept\nmkdir: can't create directory '/tmp/d': Operation not supported\nCapBnd:\t0000000000000000\nSeccomp:\t2\n",
+    );
   } finally {
     fdbundle(s, "rm", "--force", bundle);
   }

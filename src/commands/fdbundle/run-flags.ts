@@ -1,15 +1,16 @@
-import { existsSync, readFileSync } from "node:fs";
-import { posix, resolve } from "node:path";
+import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { IdMaps } from "../../bundle/id-maps.js";
-import { ALL_CAPABILITIES, type RunOptions } from "../../bundle/run-options.js";
+import { ALL_CAPABILITIES, type DeviceOption, type NamedVolume, type RunOptions } from "../../bundle/run-options.js";
+import type { SeccompProfile } from "../../bundle/seccomp-profile.js";
 import type { Mount } from "../../generated/config.js";
-import { Failure } from "../../linux/failure.js";
-import { quote } from "../../linux/file.js";
 import { checkWishes, type NetworkWishes } from "../../net/connect.js";
 import { withNetworkFlags } from "../network-flags.js";
 import { parseSize } from "../size.js";
+import { toDevice } from "./to-device.js";
+import { toVolume } from "./to-volume.js";
 import { toIdMaps } from "./userns.js";
+import { wrong } from "./wrong.js";
 
 /** The flags of `docker run` that a bundle can have, as commander reads them. */
 export interface RunFlags extends Omit<NetworkWishes, "hostname"> {
@@ -19,7 +20,8 @@ export interface RunFlags extends Omit<NetworkWishes, "hostname"> {
   entrypoint?: string;
   hostname?: string;
   label: string[];
-  volume: Mount[];
+  volume: (Mount | NamedVolume)[];
+  device: DeviceOption[];
   tmpfs: Mount[];
   memory?: number;
   cpus?: number;
@@ -45,13 +47,24 @@ export function withRunFlags(command: Command): Command {
     .option("--entrypoint <program>", "what to run in place of the image's program")
     .option("--hostname <name>", "what the container calls itself")
     .option("-l, --label <name=value>", "an annotation", collect(String), [])
-    .option("-v, --volume <volume>", "HOST:CONTAINER[:ro]: a file or directory of the host's", collect(toVolume), [])
+    .option(
+      "-v, --volume <volume>",
+      "SOURCE:CONTAINER[:ro]: the host's, or a volume's by its name",
+      collect(toVolume),
+      [],
+    )
     .option("--tmpfs <mount>", "CONTAINER[:OPTION,…]: a directory in memory", collect(toTmpfs), [])
+    .option("--device <device>", "HOST[:CONTAINER[:rwm]]: a device of the host's", collect(toDevice), [])
     .option("-m, --memory <bytes>", "the limit of memory: 64M", toSize)
     .option("--cpus <number>", "the limit of CPU time, in processors: 1.5", toCpus)
     .option("--pids <number>", "the limit of processes and threads", toCount)
-    .option("--cap-add <capability>", "NET_ADMIN, or ALL", collect(toCapability), [])
-    .option("--cap-drop <capability>", "one that docker gives by default, or ALL", collect(toCapability), [])
+    .option("--cap-add <capability>", "NET_ADMIN, or ALL", collect(toCapability("cap-add")), [])
+    .option(
+      "--cap-drop <capability>",
+      "one that docker gives by default, or ALL",
+      collect(toCapability("cap-drop")),
+      [],
+    )
     .option("--read-only", "the root file system cannot be written")
     .option("-t, --tty", "with a terminal")
     .option("--userns <maps>", "a user namespace: auto, or INSIDE:OUTSIDE:COUNT with commas between several", toIdMaps)
@@ -103,40 +116,28 @@ function security(options: readonly string[]): Pick<RunOptions, "seccomp" | "noN
   return { seccomp, noNewPrivileges };
 }
 
-/** A profile as config.json has it; the runtime checks the rest. */
-function readProfile(path: string): RunOptions["seccomp"] {
-  let profile: Record<string, unknown>;
+/** A profile; the runtime checks what comes of it. */
+function readProfile(path: string): SeccompProfile {
+  let profile: SeccompProfile;
   try {
     profile = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new Failure(`--security-opt: ${quote(path)}`, { cause });
+    throw wrong("security-opt", path, (cause as Error).message);
   }
-  if (typeof profile?.defaultAction !== "string" || "archMap" in profile)
-    throw wrong("security-opt", path, "no filter as linux.seccomp in config.json is");
-  return profile as unknown as RunOptions["seccomp"];
+  if (typeof profile?.defaultAction !== "string")
+    throw wrong("security-opt", path, "neither a filter as in config.json nor a profile as docker has them");
+  return profile;
 }
 
 const collect =
   <T>(parse: (text: string) => T) =>
   (text: string, before: readonly T[]): T[] => [...before, parse(text)];
 
-const wrong = (flag: string, text: string, cause: string): Failure =>
-  new Failure(`--${flag}: ${quote(text)}`, { cause });
-
 function toVariable(text: string): string {
   if (/^[^=]+=/s.test(text)) return text;
   const value = process.env[text];
   if (value === undefined) throw wrong("env", text, "no value is given, and none is here");
   return `${text}=${value}`;
-}
-
-function toVolume(text: string): Mount {
-  const [source, destination, mode = "rw", ...more] = text.split(":");
-  if (!destination?.startsWith("/") || more.length > 0 || !["ro", "rw"].includes(mode))
-    throw wrong("volume", text, 'not of the form "HOST:/CONTAINER[:ro]"');
-  const path = resolve(source);
-  if (!existsSync(path)) throw wrong("volume", source, "it does not exist");
-  return { destination: posix.join(destination), type: "bind", source: path, options: ["rbind", "rprivate", mode] };
 }
 
 function toTmpfs(text: string): Mount {
@@ -163,11 +164,12 @@ function toCount(text: string): number {
   return Number(text);
 }
 
-function toCapability(text: string): string {
-  const name = text.toUpperCase();
-  if (name === "ALL") return name;
-  const whole = name.startsWith("CAP_") ? name : `CAP_${name}`;
-  if (!ALL_CAPABILITIES.includes(whole))
-    throw new Failure(`capability ${quote(text)}`, { cause: "there is none of that name" });
-  return whole;
-}
+const toCapability =
+  (flag: string) =>
+  (text: string): string => {
+    const name = text.toUpperCase();
+    if (name === "ALL") return name;
+    const whole = name.startsWith("CAP_") ? name : `CAP_${name}`;
+    if (!ALL_CAPABILITIES.includes(whole)) throw wrong(flag, text, "there is no capability of that name");
+    return whole;
+  };
