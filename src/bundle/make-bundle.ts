@@ -20,7 +20,7 @@ import { DirectoryFiles } from "./directory-files.js";
 import { type IdMaps, outsideId } from "./id-maps.js";
 import type { Image } from "./image.js";
 import type { ImageFiles } from "./image-files.js";
-import { findUser } from "./image-user.js";
+import { findUser, type ImageUser } from "./image-user.js";
 import { formatPlatform, HOST, isFor, type Platform } from "./platform.js";
 import { readImage } from "./read-image.js";
 import { applyRunOptions, type RunOptions, withRunOptions } from "./run-options.js";
@@ -118,12 +118,13 @@ async function fill(
   const rootfs = `${temporary}/rootfs`;
   // Set-id programs and devices in the root file system are not for the host's users.
   mkdirSync(temporary, 0o700);
-  if (run.ids !== undefined) letIn(temporary, run.ids);
+  if (run.ids !== undefined) letIn(temporary, run.ids, task);
   store.update(bundle, { identity: identityOf(temporary) });
   mkdirSync(rootfs, 0o755);
   await store.store(bundle.record.store).assemble(image.layers, { own: bundle.own, rootfs, ids: run.ids }, task);
   const asked = withRunOptions(image.config, run);
   const user = findUser(rootfs, asked.user);
+  if (run.ids !== undefined) requireMapped(user, run.ids);
   const volumes = makeVolumes(temporary, asked.volumes, run.ids);
   const mounts = run.volume.map((volume) => {
     if (!("name" in volume)) return volume;
@@ -136,9 +137,25 @@ async function fill(
 }
 
 /** Lets the root of a user namespace into a bundle's directory: it is an ordinary user of the host's, in a group. */
-function letIn(bundle: string, { gids }: IdMaps): void {
-  chownSync(bundle, 0, outsideId(gids, 0));
+function letIn(bundle: string, { gids }: IdMaps, task: Task): void {
+  const gid = outsideId(gids, 0);
+  chownSync(bundle, 0, gid);
   chmodSync(bundle, 0o710);
+  for (let directory = dirname(bundle); directory !== "/"; directory = dirname(directory)) {
+    const status = statSync(directory);
+    if ((status.mode & (status.gid === gid ? 0o010 : 0o001)) === 0)
+      task.warn(`the container's root, who is no root outside, may not enter ${quote(directory)}`);
+  }
+}
+
+/** Throws Failure where a user namespace has not all ids of the user that runs in it. */
+function requireMapped({ uid, gid, groups }: ImageUser, { uids, gids }: IdMaps): void {
+  try {
+    outsideId(uids, uid);
+    for (const group of [gid, ...groups]) outsideId(gids, group);
+  } catch (cause) {
+    throw new Failure("--userns", { cause });
+  }
 }
 
 /** The absolute path of a directory to be. Throws OutputFailure where something is there already, or it cannot be. */

@@ -76,6 +76,12 @@ placed("capabilities and the filter of system calls", (place) => {
   const usual = allowed();
   assert.ok(usual.includes("openat") && usual.includes("chroot") && !usual.includes("mount") && !usual.includes("bpf"));
   assert.ok(allowed("--cap-add", "SYS_ADMIN").includes("mount"));
+  const socket = (convert(place).linux.seccomp.syscalls as { names: string[]; args: { value: number; op: string }[] }[])
+    .filter(({ names }) => names.includes("socket"))
+    .map(({ args: [{ value, op }] }) => `${op} ${value}`);
+  // AF_INET6 is 10, AF_NETLINK 16, AF_ALG 38, AF_VSOCK 40.
+  assert.ok(socket.includes("SCMP_CMP_LT 12") && socket.includes("SCMP_CMP_EQ 16"));
+  assert.ok(!socket.includes("SCMP_CMP_EQ 38") && !socket.includes("SCMP_CMP_EQ 40"));
   assert.ok(!allowed("--cap-drop", "SYS_CHROOT").includes("chroot"));
   assert.equal(convert(place, "--security-opt", "seccomp=unconfined").linux.seccomp, undefined);
   const own = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["chmod"], action: "SCMP_ACT_ERRNO" }] };

@@ -34,6 +34,8 @@ nginx("nginx runs from its tarball by three commands, and is reached and reaches
   const layers = JSON.parse(net.onHost("fdbundle inspect web")).layers;
   assert.ok(layers.length >= 4, `${layers.length} layers`);
   eventually(() => assert.equal(net.onHost(get("10.83.0.1:8080")), PAGE));
+  const [stats] = net.onHost(`fdrunc events --stats ${web}`).split("\n");
+  assert.equal(JSON.parse(stats).data.memory.usage.limit, 64 << 20);
   // From outside, by the port that the host publishes.
   assert.equal(net.fromOutside(get(`${OUTSIDE.host}:8080`)), PAGE);
   // To the outside, where the host is who asks.

@@ -58,7 +58,7 @@ networking("a host that forwards nothing by itself forwards what containers send
 });
 
 networking("containers that start at once get an address each, and leave nothing", async (net) => {
-  net.bundle({}, "sleep 1000", (config) => {
+  net.bundle({ publish: ["80"] }, "sleep 1000", (config) => {
     delete config.linux.cgroupsPath;
   });
   const ids = ["a", "b", "c", "d", "e"].map((name) => `${TAG}-${name}`);
@@ -67,10 +67,9 @@ networking("containers that start at once get an address each, and leave nothing
     for (const { ended } of started) (await ended).succeeds();
   };
   await all("create");
-  const addresses: string[][] = JSON.parse(net.told("ls", "--format", "json")).map(
-    ({ addresses }: { addresses: string[] }) => addresses,
-  );
-  assert.equal(new Set(addresses.flat()).size, ids.length);
+  const told: { addresses: string[]; ports: string[] }[] = JSON.parse(net.told("ls", "--format", "json"));
+  for (const has of [told.flatMap(({ addresses }) => addresses), told.flatMap(({ ports }) => ports)])
+    assert.equal(new Set(has).size, ids.length);
   await all("delete", "--force");
   net.assertNothingLeft();
 });
@@ -159,7 +158,12 @@ networking("two containers of a network reach each other; the last one takes the
 
 networking("an address, a MAC address and subnets of both families are had as asked", (net) => {
   const ip = ["10.0.0.23", "fd00:1::23"];
-  const wishes = { ip, mac: "02:00:00:00:00:23", subnet: ["10.0.0.0/24", "fd00:1::/64"], publish: ["80:80"] };
+  const wishes = {
+    ip,
+    mac: "02:00:00:00:00:23",
+    subnet: ["10.0.0.0/24", "fd00:1::/64"],
+    publish: ["80:80", `[${OUTSIDE6.host}]:5000-5001:53-54/udp`],
+  };
   net.bundle({ net: ["web"], hostname: "nginx", dns: ["10.0.0.1"], ...wishes });
   net.start("c");
   const [{ address, addr_info }] = JSON.parse(
@@ -173,6 +177,13 @@ networking("an address, a MAC address and subnets of both families are had as as
   );
   net.serve(net.withinContainer("c"), "tcp", 80);
   eventually(() => assert.equal(net.ask(net.outside, OUTSIDE6.host, 80), `hello ${OUTSIDE6.outside}`));
+  for (const port of [53, 54]) {
+    net.serve(net.withinContainer("c"), "udp", port);
+    const asked = () => net.ask(net.outside, OUTSIDE6.host, 5000 + port - 53, "udp");
+    eventually(() => assert.equal(asked(), `hello ${OUTSIDE6.outside}\n`));
+  }
+  // Another address of the host's is not for the range.
+  assert.equal(net.ask(net.outside, OUTSIDE.host, 5000, "udp"), "");
   net.serve(net.within(net.outside), "tcp", 9000);
   const ask = `nc -w 5 ${OUTSIDE6.outside} 9000 </dev/null || true`;
   eventually(() => assert.equal(net.inside("c", ask), `hello ${OUTSIDE6.host}`));
