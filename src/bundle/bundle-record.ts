@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
 import { causeOf } from "./cause.js";
@@ -11,8 +21,6 @@ export type StoreKind = (typeof STORE_KINDS)[number];
 
 /** What the store knows of a bundle; it lies in the bundle's own directory there. */
 export interface BundleRecord {
-  /** A bundle that is not "made" is removed by the next command, unless the process that works on it still runs. */
-  state: "making" | "made" | "removing";
   /** Where the bundle is, or will be; absolute. */
   path: string;
   /** Where it is made before it is moved there. */
@@ -32,20 +40,27 @@ export interface BundleRecord {
 
 const NAME = "bundle.json";
 
+/** The empty file beside the record of a bundle that is complete: to remove it needs no space on a disk that is full. */
+const COMPLETE = "complete";
+
 /** Writes a bundle's record, whole or not at all even where the machine's power fails. Throws Failure. */
 export function saveRecord(own: string, record: BundleRecord): void {
   const path = `${own}/${NAME}`;
   try {
-    const fd = openSync(`${path}.new`, "w", 0o600);
-    try {
-      writeFileSync(fd, JSON.stringify(record));
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    writeDurably(`${path}.new`, JSON.stringify(record));
     renameSync(`${path}.new`, path);
   } catch (error) {
     throw new Failure(quote(path), { cause: causeOf(error) });
+  }
+}
+
+function writeDurably(path: string, content: string): void {
+  const fd = openSync(path, "w", 0o600);
+  try {
+    writeFileSync(fd, content);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -58,6 +73,18 @@ export function loadRecord(own: string): BundleRecord | undefined {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new Failure(quote(path), { cause: error });
   }
+}
+
+/**
+ * Whether a bundle is complete. One that is not is on its way or being removed: if no process works on it any more, the
+ * next command removes it.
+ */
+export const isComplete = (own: string): boolean => existsSync(`${own}/${COMPLETE}`);
+
+/** Notes whether a bundle is complete. Throws errors of node:fs. */
+export function setComplete(own: string, complete: boolean): void {
+  if (complete) writeDurably(`${own}/${COMPLETE}`, "");
+  else rmSync(`${own}/${COMPLETE}`, { force: true });
 }
 
 /** What stays the same when a directory is moved, and through restarts of the machine; undefined where there is none. */

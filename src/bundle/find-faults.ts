@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { quote } from "../linux/file.js";
-import { type BundleRecord, identityOf } from "./bundle-record.js";
+import { type BundleRecord, identityOf, isComplete } from "./bundle-record.js";
 import type { StoreContents, StoreDirectory } from "./store-directory.js";
 
 /** What is wrong with a store, a line each; none where all of every bundle is there and nothing else is. */
@@ -8,7 +8,8 @@ export function findFaults(store: StoreDirectory, { bundles, layers }: StoreCont
   const there = new Set(layers.map(({ kind, id }) => `${kind} ${id}`));
   const all = bundles.flatMap(({ own, record, isAtWork }) => {
     if (isAtWork) return [];
-    if (record?.state !== "made") return [`${quote(own)}: a part of a bundle, which no process works on`];
+    if (record === undefined || !isComplete(own))
+      return [`${quote(own)}: a part of a bundle, which no process works on`];
     const faults = [...faultsOf(record)];
     if (!store.store(record.store).isComplete(own)) faults.push(`${quote(own)}, where its changes are, is not whole`);
     for (const layer of record.layers)

@@ -77,7 +77,6 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
   const path = freePath(order.output ?? name);
   const temporary = `${dirname(path)}/.${basename(path)}.${randomUUID()}`;
   const bundle = store.begin({
-    state: "making",
     path,
     temporary,
     identity: undefined,

@@ -1,10 +1,11 @@
-import { closeSync, mkdirSync, openSync, rmdirSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync, rmdirSync } from "node:fs";
 import { cstring, fromCstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { EINVAL, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { type Fd, quote } from "../linux/file.js";
 import { attempt, must, sys } from "../linux/syscall.js";
+import { causeOf } from "./cause.js";
 
 /** The directories of an overlay file system, and its further options; overlayfs.rst in the kernel's documentation. */
 export interface Overlay {
@@ -36,7 +37,7 @@ export function mountOverlay(overlay: Overlay): Fd {
       check(context, `overlay file system with ${quote(option)}`, setOption(context, key, value));
     }
     check(context, MOUNT, attempt("fsconfig", context, C.FSCONFIG_CMD_CREATE, null, null, 0));
-    return sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0);
+    return writable(sys("fsmount", context, C.FSMOUNT_CLOEXEC, 0), work);
   } finally {
     closeSync(context);
   }
@@ -82,7 +83,8 @@ export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd
     const result = attempt("mount", cstring("overlay"), cstring(place), cstring("overlay"), 0, page);
     if (result < 0) throw refused(MOUNT, -result, "");
     try {
-      return sys("open_tree", C.AT_FDCWD, cstring(place), C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC);
+      const flags = C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC;
+      return writable(sys("open_tree", C.AT_FDCWD, cstring(place), flags), work);
     } finally {
       sys("umount2", cstring(place), C.MNT_DETACH);
     }
@@ -90,6 +92,26 @@ export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd
     for (const fd of opened) closeSync(fd);
     rmdirSync(place);
   }
+}
+
+/**
+ * Passes a mount on that can be written. The kernel makes one that cannot, and says so in its log alone, where it cannot
+ * make its own directory in the work directory. Throws Failure then, with what hinders us to make one.
+ */
+function writable(mount: Fd, work: string): Fd {
+  try {
+    accessSync(`/proc/self/fd/${mount}/.`, constants.W_OK);
+    return mount;
+  } catch {
+    closeSync(mount);
+  }
+  try {
+    mkdirSync(`${work}/try`);
+    rmdirSync(`${work}/try`);
+  } catch (error) {
+    throw new Failure(MOUNT, { cause: causeOf(error) });
+  }
+  throw new Failure(MOUNT, { cause: "it is read-only" });
 }
 
 /** Attaches a mount that is at no place yet. Throws SyscallError. */

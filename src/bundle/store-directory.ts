@@ -1,12 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
 import { type Fd, quote } from "../linux/file.js";
 import { attempt, must } from "../linux/syscall.js";
 import { BtrfsStore } from "./btrfs-store.js";
-import { type BundleRecord, identityOf, loadRecord, STORE_KINDS, type StoreKind, saveRecord } from "./bundle-record.js";
+import {
+  type BundleRecord,
+  identityOf,
+  isComplete,
+  loadRecord,
+  STORE_KINDS,
+  type StoreKind,
+  saveRecord,
+  setComplete,
+} from "./bundle-record.js";
 import { CopyStore } from "./copy-store.js";
 import type { Digest } from "./digest.js";
 import { claim, claimNew, lock } from "./lock.js";
@@ -85,7 +94,7 @@ export class StoreDirectory {
   /** The bundles that are complete, by their paths. */
   bundles(): StoredBundle[] {
     return this.all()
-      .flatMap(({ own, record }) => (record?.state === "made" ? [{ own, record }] : []))
+      .flatMap(({ own, record }) => (record !== undefined && isComplete(own) ? [{ own, record }] : []))
       .sort((a, b) => (a.record.path < b.record.path ? -1 : 1));
   }
 
@@ -94,7 +103,7 @@ export class StoreDirectory {
     return this.exclusively(() => {
       this.pruneLayers();
       return {
-        bundles: this.all().map(({ own, record }) => ({ own, record, isAtWork: isAtWork(own, record) })),
+        bundles: this.all().map(({ own, record }) => ({ own, record, isAtWork: !isComplete(own) && isClaimed(own) })),
         layers: STORE_KINDS.flatMap((kind) => this.stores[kind].layerIds().map((id) => ({ kind, id }))),
       };
     });
@@ -143,7 +152,7 @@ export class StoreDirectory {
 
   /** Completes a bundle that is where it shall be. */
   complete(bundle: LockedBundle): void {
-    this.update(bundle, { state: "made" });
+    this.exclusively(() => setComplete(bundle.own, true));
     closeSync(bundle.fd);
   }
 
@@ -154,9 +163,10 @@ export class StoreDirectory {
     if (!isForced) this.refuseInUse(own, record);
     const fd = claim(own);
     if (fd === undefined) throw new Failure(quote(record.path), { cause: "another command is at work on it" });
-    const bundle = { own, record, fd };
-    this.update(bundle, { state: "removing" });
-    this.discard(bundle);
+    this.exclusively(() => setComplete(own, false));
+    // From here on it is not taken for one that only lacks the note that it is complete.
+    if (isInPlace(record)) rmSync(`${record.path}/config.json`, { force: true });
+    this.discard({ own, record, fd });
   }
 
   /** Mounts a complete bundle's root file system, unless it is mounted there: after a restart of the machine, say. */
@@ -187,14 +197,14 @@ export class StoreDirectory {
   private repair(): void {
     const left = this.exclusively(() =>
       this.all().flatMap(({ own, record }) => {
-        const fd = record?.state === "made" ? undefined : claim(own);
+        const fd = isComplete(own) ? undefined : claim(own);
         return fd === undefined ? [] : [{ own, record, fd }];
       }),
     );
     for (const { own, record, fd } of left) {
       // Killed at the very last step.
-      if (record?.state === "making" && record.identity !== undefined && identityOf(record.path) === record.identity) {
-        this.update({ own, record, fd }, { state: "made" });
+      if (record !== undefined && isInPlace(record) && existsSync(`${record.path}/config.json`)) {
+        setComplete(own, true);
         closeSync(fd);
         continue;
       }
@@ -211,10 +221,8 @@ export class StoreDirectory {
   private removeAll({ own, record, fd }: { own: string; record: BundleRecord | undefined; fd: Fd }): void {
     try {
       if (record !== undefined) {
-        // Another directory may be where the bundle was, or should have been.
-        const isThere = record.identity !== undefined && identityOf(record.path) === record.identity;
         for (const path of this.store(record.store).mountPoints(own)) unmount(path);
-        for (const path of isThere ? [record.temporary, record.path] : [record.temporary])
+        for (const path of isInPlace(record) ? [record.temporary, record.path] : [record.temporary])
           removeTree(Buffer.from(path));
         this.store(record.store).discard(own);
       }
@@ -268,13 +276,16 @@ export class StoreDirectory {
   }
 }
 
-/** Whether a process that runs makes or removes a bundle. */
-function isAtWork(own: string, record: BundleRecord | undefined): boolean {
-  if (record?.state === "made") return false;
-  const fd = claim(own);
+/** Whether another process has a directory. */
+function isClaimed(path: string): boolean {
+  const fd = claim(path);
   if (fd !== undefined) closeSync(fd);
   return fd === undefined;
 }
+
+/** Whether a bundle, or part of one, lies where it shall be; another directory may be there as well. */
+const isInPlace = ({ path, identity }: BundleRecord): boolean =>
+  identity !== undefined && identityOf(path) === identity;
 
 /** Unmounts at once, even where somebody's working directory is in it. */
 function unmount(path: string): void {

@@ -89,7 +89,8 @@ eachStore(`conversions killed at ${ROUNDS} random moments, one and two at once`,
   const first = convert("bundle-first");
   await first.ready();
   first.go();
-  const duration = await first.ended();
+  /** Up to when conversions are killed: so that some are complete by then, whatever else the machine does meanwhile. */
+  let latest = await first.ended();
   place.store.remove(place.store.bundles()[0], true);
   place.isClean();
 
@@ -99,16 +100,18 @@ eachStore(`conversions killed at ${ROUNDS} random moments, one and two at once`,
   for (let i = 0; i < ROUNDS; i++) {
     const now = next;
     await Promise.all(now.map((conversion) => conversion.ready()));
-    const moments = now.map(() => Math.random() * duration);
+    const moments = now.map(() => Math.random() * latest);
     for (const conversion of now) conversion.go();
     await Promise.all(now.map((conversion, n) => conversion.killAfter(moments[n])));
     next = i + 1 < ROUNDS ? start(i + 1) : [];
-    const where = `killed after ${moments.map((moment) => moment.toFixed(1)).join(" and ")} of ${duration.toFixed(1)} ms`;
+    const where = `killed after ${moments.map((moment) => moment.toFixed(1)).join(" and ")} ms`;
     const { store } = place;
+    const bundles = store.bundles();
+    latest *= bundles.length > 0 ? 0.8 : 1.1;
+    finished += bundles.length;
     assert.deepEqual(findFaults(store, store.contents()), [], where);
     // What is there is whole.
-    for (const bundle of store.bundles()) {
-      finished++;
+    for (const bundle of bundles) {
       const { ".": _, ...found } = tree(`${bundle.record.path}/rootfs`);
       assert.deepEqual(found, whole, where);
       store.remove(bundle, true);
@@ -117,5 +120,5 @@ eachStore(`conversions killed at ${ROUNDS} random moments, one and two at once`,
     assert.deepEqual(await expected(), whole, where);
     place.isClean();
   }
-  assert.ok(finished < ROUNDS, "every conversion was over before it was killed");
+  assert.ok(finished < ROUNDS, `${finished} conversions were over before they were killed`);
 });

@@ -241,37 +241,6 @@ eachStore("conversions of one image at the same time", async (place, kind) => {
   assert.equal(names(place.path("bundle-4/rootfs")).length, 4005);
 });
 
-placed("a full disk ends a conversion, and nothing is left", async (place, t) => {
-  mkdirSync(place.path("small"));
-  const options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", place.path("small")];
-  if (spawnSync("mount", options).status !== 0) return t.skip("needs to mount a tmpfs");
-  const archive = place.write("big.tar", dockerArchive([layer([file("big", Buffer.alloc(4 << 20))])]));
-  for (const kind of ["overlay", "copy"] as const) {
-    const [command, ...first] = FDBUNDLE;
-    const args = [
-      ...first,
-      "--root",
-      place.path("small/store"),
-      "from-tar",
-      archive,
-      "-o",
-      place.path("small/bundle"),
-      "--store",
-      kind,
-    ];
-    const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
-    if (stderr.includes("overlay")) continue;
-    assert.match(
-      stderr,
-      /^fdbundle: ".*big.tar": layer 1 .*: entry "big": write: no space left on device \(ENOSPC\)\n$/,
-    );
-    assert.equal(status, 1);
-    assert.deepEqual(readdirSync(place.path("small")), ["store"]);
-    assert.deepEqual(readdirSync(place.path("small/store/overlay")), []);
-  }
-  spawnSync("umount", [place.path("small")]);
-});
-
 placed("where overlay file systems cannot be had a copy is made", async (place, t) => {
   mkdirSync(place.path("lower/store"), { recursive: true });
   for (const name of ["upper", "work", "merged"]) mkdirSync(place.path(name));

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
+import { causeOf } from "../../bundle/cause.js";
 import { NUMBER } from "../../config/version.js";
 import { ffi } from "../../ffi/driver.js";
 import { Failure } from "../../linux/failure.js";
+import { quote } from "../../linux/file.js";
 import { messageOf } from "../message-of.js";
 import { print, printError } from "../print.js";
 import { reserveStandardStreams } from "../reserve-standard-streams.js";
@@ -36,8 +38,15 @@ export async function main(): Promise<never> {
     await program.parseAsync(ffi.argv.slice(1), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) ffi.exit(0);
-    printError(`fdbundle: ${messageOf(error, "fdbundle")}\n`);
+    printError(`fdbundle: ${messageOf(byPath(error), "fdbundle")}\n`);
     ffi.exit(error instanceof Failure ? error.status : 1);
   }
   ffi.exit(0);
+}
+
+/** An error of node:fs as others are told: first the path, then what was done and the cause. */
+function byPath(error: unknown): unknown {
+  const { path } = error as NodeJS.ErrnoException;
+  const cause = causeOf(error);
+  return cause === error || path === undefined ? error : new Failure(quote(path), { cause });
 }
