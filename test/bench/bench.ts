@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../folders.js";
 import { FDRUNC, MISSING } from "../system/harness.js";
+import { benchBundles } from "./bundles.js";
 import { CASES, type Case } from "./cases.js";
 import { compare, type Outcome } from "./compare.js";
 import { moveHugetlb } from "./hugetlb.js";
@@ -18,13 +19,14 @@ const HELP = `npm run bench -- [options]
 Compares fdrunc with crun, runc and youki, as far as they are on the PATH, and with those that are named. Each case is
 measured for one after the other, again and again; the table gives medians. Run it as root, on a quiet machine.
 
-  --runs N          how often to measure each runtime in each case (100)
+  --runs N          how often to measure each runtime in each case (100; for --bundles 5)
   --case NAME       only this case; can be given several times: ${CASES.map(({ name }) => name).join(", ")}
   --peer NAME=PATH  a further runtime, or another instead of the one of that name; can be given several times
   --newest          crun and runc as Debian's unstable release has them, unpacked into .cache, instead of the installed
   --scale COUNTS    instead, what commands take beside so many created containers, and how many are created in a second:
                     rising counts, such as 1,10,100,1000
   --plot FILE       also draw that, as SVG
+  --bundles         measure fdbundle instead, beside skopeo and umoci: an image of 500 MiB, and containers of it
   --readme          also put the table into README.md
   --json            print JSON instead of the table
   --move-hugetlb    let crun run on a machine whose cgroups are mixed (see below)
@@ -42,11 +44,12 @@ const README = join(ROOT, "README.md");
 
 const { values } = parseArgs({
   options: {
-    runs: { type: "string", default: "100" },
+    runs: { type: "string" },
     case: { type: "string", multiple: true, default: CASES.map(({ name }) => name) },
     peer: { type: "string", multiple: true, default: [] },
     scale: { type: "string" },
     plot: { type: "string" },
+    bundles: { type: "boolean", default: false },
     readme: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     "move-hugetlb": { type: "boolean", default: false },
@@ -67,6 +70,7 @@ else {
 async function bench(): Promise<void> {
   if (MISSING) throw new Error(MISSING);
   const [runs, subjects, counts] = [runsAsked(), casesAsked(), countsAsked()];
+  if (values.bundles) return tell(await benchBundles(runs, stopped()), "bench of bundles");
   const runtimes = [runtime("fdrunc", FDRUNC), ...peers()];
   if (counts === undefined) await beside(runtimes, subjects, runs);
   else await beyond(runtimes, counts);
@@ -83,8 +87,14 @@ async function beside(runtimes: readonly Runtime[], subjects: readonly Case[], r
     return outcomes;
   });
   const how = conditions(runs);
-  process.stdout.write((values.json ? json : table)(how, runtimes, outcomes));
-  if (values.readme) writeFileSync(README, inDocument(readFileSync(README, "utf8"), table(how, runtimes, outcomes)));
+  if (values.json) process.stdout.write(json(how, runtimes, outcomes));
+  tell(table(how, runtimes, outcomes), "bench");
+}
+
+/** Prints a table, and puts it into the README if that is asked for. */
+function tell(report: string, name: string): void {
+  if (!values.json) process.stdout.write(report);
+  if (values.readme) writeFileSync(README, inDocument(readFileSync(README, "utf8"), report, name));
 }
 
 /** Compares the runtimes at more and more containers. */
@@ -103,13 +113,11 @@ async function inPlace<T>(
   runtimes: readonly Runtime[],
   measure: (place: Place, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+  const signal = stopped();
   const moveBack = values["move-hugetlb"] ? moveHugetlb() : () => {};
   const place = new Place();
   try {
-    return await measure(place, stop.signal);
+    return await measure(place, signal);
   } finally {
     for (const each of runtimes) place.clean(each);
     place.remove();
@@ -117,8 +125,16 @@ async function inPlace<T>(
   }
 }
 
+/** Aborted by signals that end the bench. */
+function stopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+  return stop.signal;
+}
+
 function runsAsked(): number {
-  const runs = Number(values.runs);
+  const runs = Number(values.runs ?? (values.bundles ? 5 : 100));
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs "${values.runs}": not a number of runs`);
   return runs;
 }

@@ -79,24 +79,26 @@ export function scaleTables(scales: readonly Scale[]): string {
 const label = (title: string, { title: figure, unit }: Figure): string =>
   `${title}${figure && `: ${figure}`}${unit && ` (${unit})`}`;
 
-/** A document with a new report between the two comments that say where it goes. Throws Error without them. */
-export function inDocument(document: string, report: string): string {
-  const [start, end] = ["<!-- Written by: npm run bench", "<!-- end of the bench -->"].map((mark) =>
-    document.indexOf(mark),
-  );
+/**
+ * A document with a new report between the two comments that say where it goes. Throws Error without them.
+ * @param name what the bench is called in the comment at the end
+ */
+export function inDocument(document: string, report: string, name = "bench"): string {
+  const end = document.indexOf(`<!-- end of the ${name} -->`);
+  const start = document.lastIndexOf("<!-- Written by: npm run bench", end);
   const from = document.indexOf("\n", start) + 1;
   if (start < 0 || end < from) throw new Error("there is no place for the report");
   return `${document.slice(0, from)}${report}\n${document.slice(end)}`;
 }
 
 /** A median, with its interval where that is not the same. */
-function cell(summary: Summary | undefined): string {
+export function cell(summary: Summary | undefined): string {
   if (summary === undefined) return "–";
   const [median, low, high] = [summary.median, summary.low, summary.high].map(rounded);
   return low === high ? median : `${median} (${low}–${high})`;
 }
 
-const ratio = (own: Summary | undefined, other: Summary | undefined): string =>
+export const ratio = (own: Summary | undefined, other: Summary | undefined): string =>
   own === undefined || other === undefined ? "–" : rounded(own.median / other.median);
 
 /** A number with three significant digits; whole numbers whole. */
@@ -104,7 +106,7 @@ const rounded = (value: number): string =>
   Number.isInteger(value) || value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
 /** Rows, the first of them headings, as a table in Markdown that can be read as it is. */
-function aligned(rows: readonly string[][]): string {
+export function aligned(rows: readonly string[][]): string {
   const widths = rows[0].map((_, column) => Math.max(3, ...rows.map((row) => row[column].length)));
   const line = (row: readonly string[]) =>
     `| ${row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join(" | ")} |\n`;
