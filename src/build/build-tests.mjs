@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { provideCriApi } from "./cri-api.mjs";
 import { provideCriu } from "./criu.mjs";
 import { provideNginxImage } from "./nginx-image.mjs";
+import { provideAll } from "./provide.mjs";
 import { setUp } from "./setup.mjs";
-import { Unavailable } from "./unavailable.mjs";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** What is compared with, makes archives, or stands in for another machine. */
@@ -29,18 +28,10 @@ const PACKAGES = [
  */
 export async function buildTests(summary) {
   setUp(PACKAGES);
-  for (const [what, provide] of [
+  await provideAll([
     ["criu", provideCriu],
     ["image of nginx", provideNginxImage],
-    ["description of Kubernetes' CRI", provideCriApi],
-  ]) {
-    try {
-      await provide();
-    } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      console.log(`no ${what}: ${error.message}`);
-    }
-  }
+  ]);
   const run = (what, script, ...args) => {
     console.log(what);
     const { status } = spawnSync(process.execPath, [join(ROOT, script), ...args], { cwd: ROOT, stdio: "inherit" });

@@ -1,3 +1,6 @@
+import { provideContainerd } from "./containerd.mjs";
+import { provideCriApi } from "./cri-api.mjs";
+import { provideAll } from "./provide.mjs";
 import { setUp } from "./setup.mjs";
 import { runTestFiles, testFiles } from "./test-files.mjs";
 
@@ -16,6 +19,10 @@ const PACKAGES = [
  */
 export async function runEngines(summary, names = []) {
   setUp(PACKAGES);
+  await provideAll([
+    ["description of Kubernetes' CRI", provideCriApi],
+    ["containerd of version 2", provideContainerd],
+  ]);
   const wanted = (file) => names.length === 0 || names.some((name) => file === `engines/${name}.test.ts`);
   const files = testFiles("engines").filter(wanted);
   await summary.stage("engines", async (take) => {

@@ -11,15 +11,26 @@ import { answers, succeeds } from "./suite.js";
 export const IMAGE = "docker.io/library/box:1";
 const PAUSE = "docker.io/library/pause:1";
 
-/** Before the README's line adds fdrunc to it. */
-const CONFIG = `version = 2
+/** containerd's configuration before the README's line adds fdrunc to it: as 1.x has it, and 2.x. */
+const CONFIGS = [
+  `version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${PAUSE}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "/etc/cni/net.d"
-`;
+`,
+  `version = 3
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "${PAUSE}"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/usr/lib/cni"]
+    conf_dir = "/etc/cni/net.d"
+`,
+];
 
 const NETWORK = {
   cniVersion: "1.0.0",
@@ -61,13 +72,14 @@ export class Cri {
     install(place);
     for (const directory of ["/etc/containerd", "/etc/cni/net.d"])
       mkdirSync(place.outside(directory), { recursive: true });
-    writeFileSync(place.outside("/etc/containerd/config.toml"), CONFIG);
+    const isNew = / v?[2-9]\./.test(succeeds(place.run(["containerd", "--version"])));
+    writeFileSync(place.outside("/etc/containerd/config.toml"), CONFIGS[Number(isNew)]);
     // The first by name is the one that is used.
     writeFileSync(place.outside("/etc/cni/net.d/00-pods.conflist"), JSON.stringify(NETWORK));
     const [line] = readmeLines("containerd");
     succeeds(follow(place, line));
     const log = place.path("containerd.log");
-    place.daemon(["containerd"], log);
+    place.daemon(["containerd"], log, { PATH: process.env.PATH ?? "" });
     await answers(() => place.run(["ctr", "version"]).status === 0, log);
     for (const [name, command] of [[IMAGE], [PAUSE, ["sleep", "2147483647"]]] as [string, string[]?][]) {
       writeFileSync(place.path("image.tar"), imageArchive(name, command));
