@@ -161,14 +161,17 @@ export function placed(
 }
 
 /** The same test for each kind of store that works here. */
-export function eachStore(name: string, run: (place: Place, kind: StoreKind) => Promise<void> | void): void {
+export function eachStore(
+  name: string,
+  run: (place: Place, kind: StoreKind, t: TestContext) => Promise<void> | void,
+): void {
   for (const kind of KINDS)
     placed(
       `${name} (${kind})`,
       async (place, t) => {
         if (kind === "overlay" && place.store.choose(undefined, () => {}) !== kind)
           return t.skip("needs overlay file systems in the temporary directory");
-        await run(place, kind);
+        await run(place, kind, t);
       },
       kind === "btrfs" ? btrfs : undefined,
     );
