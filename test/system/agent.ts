@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { viewOf, words } from "../../src/linux/bytes.js";
 import { C } from "../../src/linux/constants.js";
 import { using } from "../../src/linux/file.js";
-import { waitReadable } from "../../src/linux/process.js";
+import { poll, waitReadable } from "../../src/linux/process.js";
 import { receive } from "../../src/linux/socket.js";
 import { sys } from "../../src/linux/syscall.js";
 
@@ -60,6 +60,8 @@ export class Agent {
   /** Answers one system call. */
   answer(listener: number, decide: (call: Call) => Answer): void {
     if (!waitReadable(listener, PATIENCE)) throw new Error("no system call has been notified of");
+    // Some kernels wait for a call even where nobody is left to make one.
+    if (poll(new Map([[listener, 0]]), 0).length > 0) throw new Error("ENOENT: all have ended");
     const request = new Uint8Array(80);
     sys("ioctl", listener, NOTIF_RECV, request);
     const view = viewOf(request);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chownSync, readlinkSync } from "node:fs";
+import { chownSync, readFileSync, readlinkSync } from "node:fs";
 import { sleep } from "../../src/linux/sleep.js";
 import { added, running } from "./exec-scene.js";
 import {
@@ -40,7 +40,8 @@ function confined(config: FullConfig): void {
     { type: "RLIMIT_NOFILE", soft: 600, hard: 600 },
     { type: "RLIMIT_CORE", soft: 1, hard: 2 },
   ];
-  config.process.oomScoreAdj = 77;
+  // Ordinary users may only raise the score that they have.
+  config.process.oomScoreAdj = Number(readFileSync("/proc/self/oom_score_adj", "utf8")) + 77;
   config.process.user = { uid: 0, gid: 0, umask: 0o27, additionalGids: [5, 6] };
   config.linux.resources = { ...config.linux.resources, memory: { limit: 100_000_000 }, pids: { limit: 50 } };
   config.linux.seccomp = {

@@ -19,6 +19,7 @@ import { FDBUNDLE } from "../bundle/place.js";
 import { ROOT } from "../folders.js";
 import {
   asRoot,
+  cgroupsPath,
   entries,
   eventually,
   FDRUNC,
@@ -27,7 +28,6 @@ import {
   type FullConfig,
   mountInfo,
   type Scene,
-  TAG,
 } from "./harness.js";
 
 /** The path of fdnet, in the form that is tested. */
@@ -212,7 +212,7 @@ export class Networks {
 
   /** Creates and starts a container of the bundle as it is now. */
   start(id: string): void {
-    this.s.config.linux.cgroupsPath = `/${TAG}/${id}`;
+    this.s.config.linux.cgroupsPath = cgroupsPath(id);
     this.s.writeText(JSON.stringify(this.s.config));
     this.fdrunc("create", id).succeeds();
     this.fdrunc("start", id).succeeds();

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "nod
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { rootless } from "../../src/config/rootless.js";
-import { asRoot, FDRUNC, type FullConfig, type Result, type Scene } from "./harness.js";
+import { asRoot, FDRUNC, type FullConfig, type Result, type Scene, SYSTEMD } from "./harness.js";
 
 /** Users that the machine need not know; ids of one's own are given to the first. */
 export const USER = 31_000;
@@ -14,6 +14,13 @@ export const as = (uid: number): string[] => ["setpriv", `--reuid=${uid}`, `--re
 
 /** Whether ordinary users can execute what is tested. */
 export const isForAll = spawnSync("setpriv", [...as(USER).slice(1), ...FDRUNC, "--version"]).status === 0;
+
+/** What those users lack, if anything. */
+export const LACKING: string | undefined = !isForAll
+  ? "needs an fdrunc that everybody can execute"
+  : SYSTEMD
+    ? `needs a systemd of user ${USER}`
+    : undefined;
 
 /** A bundle of an ordinary user, and fdrunc as that user calls it. */
 export class Bundle {
@@ -56,7 +63,7 @@ export class Bundle {
 /** A test with a bundle of an ordinary user. */
 export function ordinary(name: string, run: (b: Bundle, t: TestContext) => void | Promise<void>): void {
   asRoot(`an ordinary user: ${name}`, (s, t) => {
-    if (!isForAll) return t.skip("needs an fdrunc that everybody can execute");
+    if (LACKING) return t.skip(LACKING);
     return run(new Bundle(s), t);
   });
 }

@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { ConsoleSocket } from "./console.js";
-import { eventually, FDRUNC, FORM, type FullConfig, system } from "./harness.js";
-import { as, Bundle, giveIds, IDS, isForAll, mapRange, ordinary, USER } from "./ordinary.js";
+import { asRoot, eventually, FDRUNC, FORM, type FullConfig } from "./harness.js";
+import { as, Bundle, giveIds, IDS, LACKING, mapRange, ordinary, USER } from "./ordinary.js";
 
 ordinary("root in a container with no other id, by what `spec --rootless` writes", (b) => {
   const { s } = b;
@@ -211,8 +211,8 @@ ordinary("a terminal", (b, t) => {
   b.fdrunc(["delete", "--force", "c"]).succeeds();
 });
 
-system("root in a user namespace that somebody else made: without one of the container's own", (s, t) => {
-  if (!isForAll) return t.skip("needs an fdrunc that everybody can execute");
+asRoot("root in a user namespace that somebody else made: without one of the container's own", (s, t) => {
+  if (LACKING) return t.skip(LACKING);
   const b = new Bundle(s, [...as(USER), "unshare", "--user", "--map-root-user", "--mount"]);
   const script =
     "cat /proc/self/uid_map; id; echo > /dev/null; stat -c %F:%t:%T /dev/null; readlink /proc/self/ns/user; ls /sys/fs";

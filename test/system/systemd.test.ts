@@ -277,8 +277,10 @@ underSystemd("the unit is as runc makes it", (s, t) => {
     });
   /** The unit's properties, and the contents of the cgroup's files. */
   const look = () => {
-    // Older versions of runc name groups of devices.
-    const stdout = systemctl("show", UNIT).stdout.replace("char-pts", "char-136");
+    // Older versions of runc name groups of devices, and allow the TUN device where there is one.
+    const stdout = systemctl("show", UNIT)
+      .stdout.replace("char-pts", "char-136")
+      .replace("DeviceAllow=/dev/char/10:200 rwm\n", "");
     const lines = stdout.split("\n").filter((line) => !DIFFERENT.some((name) => line.startsWith(`${name}=`)));
     return [...lines.sort(), ...FILES.map((file) => `${file}: ${read(file)}`)];
   };
