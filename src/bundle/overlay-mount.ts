@@ -64,23 +64,31 @@ const refused = (what: string, errno: number, told: string): Failure =>
   new Failure(what, { cause: `${errnoText(errno)} (${errnoName(errno)})`, hint: told === "" ? undefined : told });
 
 /**
- * The same for kernels before 6.5, which know no option "lowerdir+": all options in the one page that mount(2) takes.
- * Layers stand in it by their descriptors, so that many fit in. It is mounted beside the work directory for a moment.
+ * The same for kernels before 6.5, which know no option "lowerdir+", and for paths that are too long for an option of
+ * fsconfig(2): all options in the one page that mount(2) takes. Layers stand in it by the numbers of their descriptors,
+ * so that many fit in. It is mounted beside the work directory for a moment.
  */
 export function mountOverlayByPage({ lower, upper, work, options }: Overlay): Fd {
   const opened: Fd[] = [];
   const place = `${work}.mount`;
-  const byDescriptor = (directory: string) => {
-    opened.push(openSync(directory, C.O_PATH | C.O_DIRECTORY));
-    return `/proc/self/fd/${opened.at(-1)}`;
+  const open = (directory: string): Fd => {
+    const fd = openSync(directory, C.O_PATH | C.O_DIRECTORY);
+    opened.push(fd);
+    return fd;
   };
   mkdirSync(place);
   try {
-    const layers = lower.map(byDescriptor).join(":");
-    const directories = [`lowerdir=${layers}`, `upperdir=${inOption(upper)}`, `workdir=${inOption(work)}`];
+    const here = open(".");
+    const directories = [
+      `lowerdir=${lower.map(open).join(":")}`,
+      `upperdir=${inOption(upper)}`,
+      `workdir=${inOption(work)}`,
+    ];
     const page = cstring([...directories, ...options].join(","));
     if (page.length > 4096) throw new Failure(`${lower.length} layers`, { cause: "this kernel takes fewer" });
+    sys("chdir", cstring("/proc/self/fd"));
     const result = attempt("mount", cstring("overlay"), cstring(place), cstring("overlay"), 0, page);
+    sys("fchdir", here);
     if (result < 0) throw refused(MOUNT, -result, "");
     try {
       const flags = C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC;
