@@ -1,8 +1,9 @@
 import { basename, join } from "node:path";
 import { build } from "esbuild";
+import { QUICKJS } from "./engine.mjs";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const QUICKJS = join(ROOT, "src/ffi/quickjs");
+const DRIVER = join(ROOT, "src/ffi/quickjs");
 
 /** What stands in for the Node modules that commander names; the last three it only needs for what is not used here. */
 const SHIMS = {
@@ -17,11 +18,11 @@ const forQuickjs = {
   name: "quickjs",
   setup(bundle) {
     bundle.onResolve({ filter: /\/driver\.js$/ }, ({ resolveDir }) =>
-      basename(resolveDir) === "quickjs" ? undefined : { path: join(QUICKJS, "driver.ts") },
+      basename(resolveDir) === "quickjs" ? undefined : { path: join(DRIVER, "driver.ts") },
     );
     bundle.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
       path in SHIMS && importer.includes("/node_modules/commander/")
-        ? { path: join(QUICKJS, "shims", SHIMS[path]) }
+        ? { path: join(DRIVER, "shims", SHIMS[path]) }
         : { errors: [{ text: `"${path}" does not exist in the QuickJS form` }] },
     );
   },
@@ -45,6 +46,7 @@ export async function bundleForQuickjs(entry, output) {
     conditions: ["require"],
     minifySyntax: true,
     logLevel: "warning",
+    define: { QUICKJS_VERSION: JSON.stringify(QUICKJS.version) },
     plugins: [forQuickjs],
   });
 }

@@ -19,7 +19,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const CACHE = join(ROOT, ".cache/quickjs");
 const HOST = join(ROOT, "src/ffi/quickjs");
 
-const QUICKJS = {
+/** Debian's source package of the engine. */
+export const QUICKJS = {
   package: "quickjs",
   version: "2025.04.26",
   sha256: "ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe",

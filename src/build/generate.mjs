@@ -1,7 +1,8 @@
 /*
- * Writes src/generated/ from the schemas in spec/: types, validators and the names of known properties. Does nothing
- * when neither the schemas nor the generator changed since.
+ * Writes src/generated/ from the schemas in spec/: types, validators and the names of known properties; and which commit
+ * is built. Does nothing when neither the schemas nor the generator nor the commit changed since.
  */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readSchemas, SPEC, schemaFiles } from "./schemas.mjs";
@@ -28,7 +29,7 @@ const hash = createHash("sha256");
 for (const input of inputs) hash.update(readFileSync(input));
 const stamp = hash.digest("hex");
 
-if (stamp !== previousStamp()) {
+if (stamp !== previous("stamp")) {
   const { knownProperties } = await import("./known-properties.mjs");
   const { typesOf } = await import("./types.mjs");
   const { validatorModule } = await import("./validators.mjs");
@@ -44,9 +45,20 @@ if (stamp !== previousStamp()) {
   write("stamp", stamp);
 }
 
-function previousStamp() {
+const told = `/** The commit that was built, "-dirty" with changes to it; empty where nobody knows. */
+export const COMMIT: string = ${JSON.stringify(commit())};
+`;
+if (told !== previous("commit.ts")) write("commit.ts", told);
+
+function commit() {
+  const flags = ["--always", "--dirty", "--exclude=*", "--abbrev=40"];
+  const { status, stdout } = spawnSync("git", ["describe", ...flags], { cwd: SPEC, encoding: "utf8" });
+  return status === 0 ? stdout.trim() : "";
+}
+
+function previous(file) {
   try {
-    return readFileSync(new URL("stamp", OUT), "utf8");
+    return readFileSync(new URL(file, OUT), "utf8");
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { EEXIST, ENODEV, ENOENT, EROFS, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { quote, readFile, writeFile } from "../linux/file.js";
+import { mkdirAll, quote, readFile, writeFile } from "../linux/file.js";
 import { attempt } from "../linux/syscall.js";
 import { applyDevicesV1, applyDevicesV2 } from "./apply-devices.js";
 import { applySettings } from "./apply-settings.js";
@@ -60,9 +60,13 @@ export function completeUnit(plan: CgroupPlan, pid: number): void {
       directory,
       hierarchy: { version, mountPoint },
     } = place;
-    prepare(plan, place, version === 1 && makeDirectory(directory, mountPoint, []));
+    const mayBeNew = version === 1 || plan.unit?.unit.subgroup !== undefined;
+    const isNew = mayBeNew && makeDirectory(directory, mountPoint, []);
+    if (version === 1) prepare(plan, place, isNew);
     const procs = `${directory}/cgroup.procs`;
     if (!readFile(procs).split("\n").includes(String(pid))) writeFile(procs, String(pid));
+    // In v2 one above it that holds processes, as its unit's does until then, cannot hand out controllers.
+    if (version === 2) prepare(plan, place, isNew);
   }
   limit(plan);
 }
@@ -86,6 +90,14 @@ function limit({ cgroup, settings, devices, owner }: CgroupPlan): void {
   else if (devices && inV2 !== undefined) applyDevicesV2(inV2, devices);
   applySettings(settings, cgroup.paths);
   if (owner !== undefined && inV2 !== undefined) delegate(inV2, owner);
+}
+
+/** Puts a process into the cgroup that is its to manage, below that of its container. Throws SyscallError. */
+export function enterDelegated({ delegated, owner }: CgroupPlan, pid: number): void {
+  if (delegated === undefined) return;
+  mkdirAll(delegated, 0o755);
+  if (owner !== undefined) delegate(delegated, owner);
+  writeFile(`${delegated}/cgroup.procs`, String(pid));
 }
 
 /** Sets the limits of a plan whose cgroups were made `withoutLimits`. Throws Failure. */

@@ -1,3 +1,5 @@
+import { ANNOTATIONS } from "../config/annotations.js";
+import { member } from "../config/explain.js";
 import type { Device, Resources } from "../generated/config.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -13,7 +15,7 @@ import { type Controllers, type PlacedSetting, settingsFor } from "./settings.js
 import { annotationProperties } from "./systemd/annotation-properties.js";
 import { Systemd } from "./systemd/systemd.js";
 import { planUnit, type UnitPlan } from "./systemd/transient-unit.js";
-import { cgroupOfUnit, type Manager, type Unit, unitOf } from "./systemd/unit.js";
+import { cgroupInUnit, type Manager, type Unit, unitOf } from "./systemd/unit.js";
 
 /** What a container wants of its cgroups. */
 export interface CgroupRequest {
@@ -52,6 +54,8 @@ export interface CgroupPlan {
   devices?: DevicePolicy;
   /** The user to leave the v2 cgroup to. */
   owner?: number;
+  /** The directory of the cgroup below it that the container's process manages. */
+  delegated?: string;
   controllers: Controllers;
   /** The unit by which systemd makes the cgroups, if it does. */
   unit?: UnitPlan;
@@ -65,7 +69,8 @@ export interface CgroupPlan {
  */
 export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupRequest): CgroupPlan {
   const { id, cgroupsPath, resources = {}, rootless = false, systemd, annotations = {} } = request;
-  const unit = systemd && unitOf(cgroupsPath, id, systemd);
+  const unit =
+    systemd && withSubgroup(unitOf(cgroupsPath, id, systemd), inner("systemdSubgroup", request, hierarchies));
   const location = unit ? locationOf(unit, hierarchies) : cgroupLocation(cgroupsPath, id);
   const devices = devicePolicy(resources.devices, request.devices);
   const controllers = controllersOf(hierarchies);
@@ -86,6 +91,7 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
     throw refusal("devices", "no cgroup hierarchy that controls devices is mounted");
   }
   const { owner } = request;
+  const delegated = inner("delegateCgroup", request, hierarchies);
   const plan = {
     cgroup: new Cgroup(paths),
     places,
@@ -94,12 +100,27 @@ export function planCgroup(hierarchies: readonly Hierarchy[], request: CgroupReq
     controllers,
     ...(allowed && { devices: allowed }),
     ...(allowed && owner !== undefined && isUnified(hierarchies) && { owner }),
+    ...(delegated && paths[""] !== undefined && { delegated: `${paths[""]}/${delegated}` }),
   };
   if (unit === undefined) return plan;
   const version = isUnified(hierarchies) ? 2 : 1;
   const more = annotationProperties(annotations);
   return { ...plan, unit: planUnit({ id, unit, version, settings: plan.settings, devices: allowed, more }) };
 }
+
+/** The cgroup below another that an annotation names, if it does. Throws Failure where there is not v2 alone. */
+function inner(
+  name: "systemdSubgroup" | "delegateCgroup",
+  { annotations = {} }: CgroupRequest,
+  hierarchies: readonly Hierarchy[],
+): string | undefined {
+  const path = annotations[ANNOTATIONS[name]];
+  if (!path) return undefined;
+  if (isUnified(hierarchies)) return path;
+  throw new Failure(member("annotations", ANNOTATIONS[name]), { cause: "needs cgroup v2 alone" });
+}
+
+const withSubgroup = (unit: Unit, subgroup: string | undefined): Unit => (subgroup ? { ...unit, subgroup } : unit);
 
 /** The same cgroups as yet without limits. */
 export const withoutLimits = ({ unit, ...plan }: CgroupPlan): CgroupPlan => ({
@@ -110,7 +131,7 @@ export const withoutLimits = ({ unit, ...plan }: CgroupPlan): CgroupPlan => ({
 
 /** Where systemd puts a unit's cgroups. Throws Failure. */
 function locationOf(unit: Unit, hierarchies: readonly Hierarchy[]): Location {
-  const path = cgroupOfUnit(unit);
+  const path = cgroupInUnit(unit);
   if (unit.manager === "system") return { absolute: true, path };
   if (!isUnified(hierarchies)) throw new Failure("an ordinary user's systemd manages cgroups in pure cgroup v2 only");
   const above = Systemd.use(unit.manager, ({ controlGroup }) => controlGroup);

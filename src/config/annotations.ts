@@ -11,6 +11,10 @@ export const ANNOTATIONS = {
   mountContextType: "run.oci.mount_context_type",
   /** The socket that takes the seccomp filter's listener, where linux.seccomp.listenerPath is unset. */
   seccompReceiver: "run.oci.seccomp.receiver",
+  /** The cgroup below its systemd unit's that the container and its limits are in, instead of the unit's; v2 only. */
+  systemdSubgroup: "run.oci.systemd.subgroup",
+  /** The cgroup below the container's own that its process is put in, for it to manage; v2 only. */
+  delegateCgroup: "run.oci.delegate-cgroup",
   /** Present: a name in linux.seccomp that is no system call of any machine is an error. */
   failUnknownSyscall: "run.oci.seccomp_fail_unknown_syscall",
 } as const;

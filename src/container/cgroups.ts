@@ -58,6 +58,7 @@ export function cgroupFacts({ mounts = [] }: Config, plan: CgroupPlan | undefine
           tasks: version1.map(({ hierarchy }) => keysOf(hierarchy)[0]),
           into: places.length > version1.length,
         }),
+    ...(plan?.delegated !== undefined && { delegated: true }),
     ...shownHierarchies(shows ? (plan?.hierarchies ?? cgroupHierarchies()) : [], places),
   };
 }

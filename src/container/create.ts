@@ -198,6 +198,7 @@ function converse(
         break;
       case "isolated":
         moveDevices(container, config);
+        container.delegate();
         init.go();
         break;
       case "mounted":
@@ -215,6 +216,7 @@ function converse(
 
 /** Moves network devices to the container; its end would not bring them back. Throws Failure. */
 function moveDevices({ saved, undo, keep }: NewContainer, config: Config): void {
+  if (Object.keys(config.linux?.netDevices ?? {}).length === 0) return;
   NetworkPair.open(saved.pid, keep).moveIn(config, (takeBack) => undo.add(takeBack));
 }
 

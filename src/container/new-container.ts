@@ -1,4 +1,4 @@
-import { completeUnit, makeCgroup } from "../cgroup/make-cgroup.js";
+import { completeUnit, enterDelegated, makeCgroup } from "../cgroup/make-cgroup.js";
 import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
 import { startUnit } from "../cgroup/systemd/transient-unit.js";
 import { type Fd, keeping } from "../linux/file.js";
@@ -91,5 +91,10 @@ export class NewContainer {
       completeUnit(cgroups, pid);
     }
     if (saved.resctrl !== undefined) enterResctrlGroup(saved.resctrl, pid);
+  }
+
+  /** Puts its process to where that may make cgroups of its own, if there is such a place. Throws SyscallError. */
+  delegate(): void {
+    if (this.cgroups !== undefined) enterDelegated(this.cgroups, this.saved.pid);
   }
 }

@@ -7,6 +7,8 @@
 export type Arg = number | bigint | Uint8Array | null;
 
 export interface Ffi {
+  /** Which engine that is, and its version: "node: 20.11.1". */
+  readonly engine: string;
   /** The machine that the engine runs on. */
   readonly arch: Arch;
   /** The engine's command line, program name first. */

@@ -77,6 +77,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 export const ffi: Ffi = {
+  engine: `node: ${process.versions.node}`,
   arch,
   argv: process.argv.slice(1),
   get environ() {

@@ -1,3 +1,5 @@
+import { ANNOTATIONS } from "../config/annotations.js";
+import { member } from "../config/explain.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import { notifies } from "../config/rules/seccomp.js";
 import { ffi } from "../ffi/driver.js";
@@ -58,7 +60,7 @@ function compileInit(config: Config, facts: Facts): Program {
   compileTimeNamespace(b, config);
   joinNamespaces(b, config);
   if (makesNamespace(config, "network")) b.part(bringLoopbackUp, null, "linux.namespaces");
-  waitForDevices(b, config);
+  waitForRuntime(b, config, facts);
   startSession(b, facts);
   compileRootfs(b, config, facts);
   compileTerminal(b, config);
@@ -154,10 +156,13 @@ function joinNamespaces(b: Builder, config: Config): void {
   }
 }
 
-/** The runtime moves what lies in its own network to the container's. */
-function waitForDevices(b: Builder, { linux = {} }: Config): void {
-  if (Object.keys(linux.netDevices ?? {}).length === 0) return;
-  b.about("wait for the network devices", "linux.netDevices");
+const DELEGATED = member("annotations", ANNOTATIONS.delegateCgroup);
+
+/** The runtime moves what lies in its own network to the container's, and the process to a cgroup inside of its own. */
+function waitForRuntime(b: Builder, { linux = {} }: Config, { cgroup }: Facts): void {
+  if (Object.keys(linux.netDevices ?? {}).length > 0) b.about("wait for the network devices", "linux.netDevices");
+  else if (cgroup.delegated) b.about("wait to be moved to the delegated cgroup", DELEGATED);
+  else return;
   send(b, "isolated");
   wait(b);
 }

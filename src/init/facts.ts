@@ -34,6 +34,8 @@ export interface CgroupFacts {
   readonly tasks: readonly string[];
   /** Cgroup v2: whether init starts in the cgroup whose descriptor the launcher is handed. */
   readonly into: boolean;
+  /** Whether the runtime moves the process to a cgroup below its own, once that is the root of its namespace. */
+  readonly delegated?: boolean;
   /** Whether systemd moves the process to its cgroups, before it executes the program. */
   readonly moved?: boolean;
   readonly hierarchies: readonly {

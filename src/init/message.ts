@@ -17,7 +17,7 @@ export const MESSAGES = {
   starting: 6,
   /** The filter is loaded; with the number that its listener's descriptor has in the process. */
   listener: 7,
-  /** It is in all of its namespaces: network devices are moved in now, or a hook to the container's cgroup. */
+  /** It is in all of its namespaces: network devices are moved in now, or it, or a hook, to another cgroup. */
   isolated: 8,
 } as const;
 

@@ -280,6 +280,16 @@ const CASES: Record<string, Case[]> = {
       good: [{ annotations: { a: "" } }, { annotations: {} }],
     },
     {
+      bad: { annotations: { "run.oci.systemd.subgroup": "a/../b" } },
+      message: 'annotations["run.oci.systemd.subgroup"]: must be a relative path without "." or "..", got "a/../b"',
+      good: ["", "a", "a/b", "a.b"].map((name) => ({ annotations: { "run.oci.systemd.subgroup": name } })),
+    },
+    {
+      bad: { annotations: { "run.oci.delegate-cgroup": "/a" } },
+      message: 'annotations["run.oci.delegate-cgroup"]: must be a relative path without "." or "..", got "/a"',
+      good: [{ annotations: { "run.oci.delegate-cgroup": "a" } }],
+    },
+    {
       bad: { annotations: { "org.opencontainers.image.stopSignal": "SIGSTOPIT" } },
       message: 'annotations["org.opencontainers.image.stopSignal"]: must be a signal, got "SIGSTOPIT"',
       good: ["", "15", "SIGQUIT", "SIGRTMIN+3"].map((signal) => ({

@@ -237,3 +237,24 @@ system("without cgroups, where the host is told to go without", (s) => {
   const out = s.fdrunc(["--cgroup-manager", "disabled", "run", "c"]).succeeds();
   assert.doesNotMatch(out, new RegExp(TAG));
 });
+
+asRoot("a process is put into a cgroup below its container's, which it manages", (s, t) => {
+  const name = "run.oci.delegate-cgroup";
+  s.write((config) => {
+    config.process.args = ["sleep", "1000"];
+    config.annotations[name] = "own";
+    config.linux.namespaces.push({ type: "cgroup" });
+    config.linux.resources.pids = { limit: 21 };
+  });
+  if (!unified) {
+    assert.equal(s.create().fails(), `annotations["${name}"]: needs cgroup v2 alone`);
+    assert.deepEqual(s.leftovers(), []);
+    return t.skip("needs cgroup v2 alone");
+  }
+  s.run("c", "--detach").succeeds();
+  assert.match(readFileSync(`/proc/${s.stateOf().pid}/cgroup`, "utf8"), /c(\.scope)?\/own\n$/);
+  assert.equal(readFileSync(`${cgroupOf("pids")}/pids.max`, "utf8"), "21\n");
+  assert.equal(s.fdrunc(["exec", "c", "cat", "/proc/1/cgroup", "/proc/self/cgroup"]).succeeds(), "0::/own\n0::/\n");
+  s.fdrunc(["delete", "--force", "c"]).succeeds();
+  s.assertNothingLeft();
+});

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
+import type { TestContext } from "node:test";
 import { ROOT } from "../folders.js";
 import { asRoot, type Calling, type Result, type Scene } from "./harness.js";
 
@@ -23,10 +24,10 @@ export const MISSING_CRIU: string | false =
 export type Fdrunc = (args: readonly string[], calling?: Calling) => Result;
 
 /** A test that wants a criu. */
-export function withCriu(name: string, run: (s: Scene, fdrunc: Fdrunc) => void | Promise<void>): void {
+export function withCriu(name: string, run: (s: Scene, fdrunc: Fdrunc, t: TestContext) => void | Promise<void>): void {
   asRoot(name, (s, t) => {
     if (MISSING_CRIU) return t.skip(MISSING_CRIU);
-    return run(s, (args, calling = {}) => s.fdrunc(args, { ...calling, env: { ...ENV, ...calling.env } }));
+    return run(s, (args, calling = {}) => s.fdrunc(args, { ...calling, env: { ...ENV, ...calling.env } }), t);
   });
 }
 

@@ -3,6 +3,7 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { cgroupHierarchies, isUnified } from "../../src/cgroup/hierarchy.js";
+import { withCriu } from "./criu.js";
 import { asRoot, eventually, type FullConfig, type Result, type Scene, TAG } from "./harness.js";
 
 const hasSystemd = existsSync("/run/systemd/system");
@@ -314,3 +315,39 @@ const DIFFERENT = [
   // runc sets what it has set when the unit was made once more, which systemd writes down.
   ...["DropInPaths", "NeedDaemonReload"],
 ];
+
+underSystemd("a container may be in a cgroup below its unit's, and its process below that", (s) => {
+  call(s, "create", (config) => {
+    config.annotations["run.oci.systemd.subgroup"] = "in/ner";
+    config.annotations["run.oci.delegate-cgroup"] = "own";
+    config.linux.namespaces.push({ type: "cgroup" });
+    config.linux.resources.pids = { limit: 21 };
+  }).succeeds();
+  assert.match(cgroupOfInit(s), new RegExp(`/${UNIT}/in/ner/own\n$`));
+  assert.equal(read("pids.max", `${CGROUP}/in/ner`), "21");
+  s.fdrunc(["start", "c"]).succeeds();
+  // The container's cgroup is the root of its namespace.
+  assert.equal(s.fdrunc(["exec", "c", "cat", "/proc/1/cgroup", "/proc/self/cgroup"]).succeeds(), "0::/own\n0::/\n");
+  s.fdrunc(["pause", "c"]).succeeds();
+  assert.equal(read("cgroup.freeze", `${CGROUP}/in/ner`), "1");
+  s.fdrunc(["delete", "--force", "c"]).succeeds();
+  isGone();
+  assert.equal(existsSync(CGROUP), false);
+});
+
+withCriu("systemd: a restored container is in a unit again, with its limits", (s, fdrunc, t) => {
+  if (!hasSystemd) return t.skip("needs systemd");
+  if (!unified) return t.skip("needs cgroup v2 alone");
+  call(s, "create", ({ linux }) => {
+    linux.resources.pids = { limit: 21 };
+  }).succeeds();
+  s.fdrunc(["start", "c"]).succeeds();
+  fdrunc(["checkpoint", "--image-path", s.path("image"), "c"]).succeeds();
+  isGone();
+  fdrunc(["--systemd-cgroup", "restore", "--detach", "--image-path", s.path("image"), "c"]).succeeds();
+  assert.match(cgroupOfInit(s), new RegExp(`/${UNIT}\n$`));
+  assert.deepEqual(shown(UNIT, "ActiveState", "TasksMax"), { ActiveState: "active", TasksMax: "21" });
+  assert.equal(read("pids.max"), "21");
+  s.fdrunc(["delete", "--force", "c"]).succeeds();
+  isGone();
+});

@@ -90,11 +90,11 @@ export function stopUnit({ manager, name }: Unit): void {
   });
 }
 
-/** Moves a process to the cgroup of a unit, or to one below that: "/inner". Throws Failure. */
-export function attachToUnit({ manager, name }: Unit, cgroup: string, pid: number): void {
+/** Moves a process to a container's cgroup in a unit, or to one below that: "/inner". Throws Failure. */
+export function attachToUnit({ manager, name, subgroup }: Unit, cgroup: string, pid: number): void {
   Systemd.use(manager, (systemd) => {
     try {
-      systemd.attachProcess(name, cgroup, pid);
+      systemd.attachProcess(name, subgroup === undefined ? cgroup : `/${subgroup}${cgroup}`, pid);
     } catch (cause) {
       throw new Failure(`move a process to systemd unit ${quote(name)}`, { cause });
     }

@@ -11,6 +11,8 @@ export interface Unit {
   readonly name: string;
   /** The slice that it is in. */
   readonly slice: string;
+  /** The cgroup below the unit's that is the container's, where that is not the unit's: "inner". */
+  readonly subgroup?: string;
 }
 
 const SLICE = ".slice";
@@ -58,7 +60,12 @@ export const isSliceUnit = ({ name }: Unit): boolean => name.endsWith(SLICE);
 
 /** The cgroup of a unit, as a path below that of its manager. */
 export const cgroupOfUnit = (unit: Unit): string =>
-  isSliceUnit(unit) ? cgroupOfSlice(unit.name) : [cgroupOfSlice(unit.slice), unit.name].filter(Boolean).join("/");
+  isSliceUnit(unit) ? cgroupOfSlice(unit.name) : joined(cgroupOfSlice(unit.slice), unit.name);
+
+/** The container's cgroup, as a path below that of its unit's manager. */
+export const cgroupInUnit = (unit: Unit): string => joined(cgroupOfUnit(unit), unit.subgroup);
+
+const joined = (...paths: (string | undefined)[]): string => paths.filter(Boolean).join("/");
 
 /** A slice lies in those that its name begins with: "a-b.slice" at "a.slice/a-b.slice". systemd.slice(5) */
 function cgroupOfSlice(slice: string): string {

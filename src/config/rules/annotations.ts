@@ -13,6 +13,9 @@ const PATHS = [
   ANNOTATIONS.seccompReceiver,
 ] as const;
 
+/** Those that name cgroups below another. */
+const INNER = [ANNOTATIONS.systemdSubgroup, ANNOTATIONS.delegateCgroup] as const;
+
 /** What the annotations may be that fdrunc obeys. */
 const VALUES: Record<string, readonly string[]> = {
   [ANNOTATIONS.keepOriginalGroups]: ["0", "1"],
@@ -38,6 +41,9 @@ export function annotationsAreUnderstood({ annotations }: Config): void {
   for (const name of PATHS)
     if (annotations[name]?.startsWith("/") === false)
       throw wrong(path(name), "must be an absolute path", annotations[name]);
+  for (const name of INNER)
+    if (annotations[name] && /^\/|(^|\/)\.{0,2}(\/|$)/.test(annotations[name]))
+      throw wrong(path(name), 'must be a relative path without "." or ".."', annotations[name]);
   for (const name in VALUES)
     if (annotations[name] !== undefined && !VALUES[name].includes(annotations[name]))
       throw wrong(path(name), `must be one of ${VALUES[name].join(", ")}`, annotations[name]);

@@ -1,9 +1,12 @@
 import type { Ffi } from "../ffi.js";
 
 /** What host.c offers, and the place where it looks for what to run. */
-declare const host: Ffi & { main?: () => void };
+declare const host: Omit<Ffi, "engine"> & { main?: () => void };
 
-export const ffi: Ffi = host;
+/** What bundle.mjs knows. */
+declare const QUICKJS_VERSION: string;
+
+export const ffi: Ffi = Object.assign(host, { engine: `quickjs: ${QUICKJS_VERSION}` });
 
 // Its seed stays as it was at build time: every process would draw the same numbers.
 Reflect.deleteProperty(Math, "random");
