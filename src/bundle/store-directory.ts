@@ -169,11 +169,15 @@ export class StoreDirectory {
     this.discard({ own, record, fd });
   }
 
-  /** Mounts a complete bundle's root file system, unless it is mounted there: after a restart of the machine, say. */
+  /**
+   * Mounts a complete bundle's root file system, unless it is mounted there: after a restart of the machine, say. Where it
+   * has been moved to is noted.
+   */
   mount({ own, record }: StoredBundle): void {
     const rootfs = `${record.path}/rootfs`;
     this.exclusively(() => {
       const store = this.store(record.store);
+      if (loadRecord(own)?.path !== record.path) saveRecord(own, record);
       if (!store.mountPoints(own).includes(rootfs)) store.mount(record.layers, { own, rootfs, ids: record.ids });
     });
   }

@@ -98,6 +98,7 @@ test("beside more and more containers each command gives numbers, a table and a 
 test("wrong options are told in one line, and the help tells how crun comes to run", { skip: MISSING }, (t) => {
   for (const [args, told] of [
     [["--case", "no"], 'bench: --case "no": unknown (see --help)\n'],
+    [["--bundles"], "bench: skopeo is not installed\n"],
     [["--runs", "0"], 'bench: --runs "0": not a number of runs\n'],
     [["--peer", "x"], 'bench: --peer "x": not of the form NAME=PATH\n'],
     [["--peer", "x=/absent"], 'bench: --peer "x=/absent": "/absent" is not an executable file\n'],

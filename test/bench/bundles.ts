@@ -36,6 +36,7 @@ export async function benchBundles(runs: number, signal: AbortSignal): Promise<s
 }
 
 class Bench {
+  private readonly tools = TOOLS.map(find);
   private readonly directory = mkdtempSync(join(realpathSync(tmpdir()), "fdrunc-bench-"));
   private stopwatches = 0;
 
@@ -89,7 +90,7 @@ class Bench {
     const [bundle, layout, unpacked] = ["bundle", "layout", "unpacked"].map((name) => this.path(name));
     const own = this.stopwatch(this.fdbundle(this.directory, "from-tar", tarball, "-o", bundle, "--store", "overlay"));
     const remove = this.stopwatch(this.fdbundle(this.directory, "rm", bundle));
-    const [skopeo, umoci] = TOOLS.map(find);
+    const [skopeo, umoci] = this.tools;
     const others = this.stopwatch(
       [skopeo, "copy", "--quiet", reference, `oci:${layout}:1`],
       [umoci, "unpack", "--image", `${layout}:1`, unpacked],
