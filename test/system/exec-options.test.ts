@@ -114,6 +114,13 @@ system("--preserve-fds", (s) => {
     });
   assert.equal(exec("--preserve-fds", "1").succeeds(), "kept\n");
   assert.notEqual(exec().status, 0);
+  // Sockets that systemd hands to the command are for whoever runs a container: so runc has it.
+  const listening = ["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', "sh"];
+  const told = s.fdrunc(["exec", "c", "sh", "-c", "echo $LISTEN_FDS $LISTEN_PID; ls /proc/self/fd"], {
+    under: listening,
+    stdio: ["ignore", undefined, undefined, extra] as number[],
+  });
+  assert.equal(told.succeeds(), "\n0\n1\n2\n3\n");
   assert.match(exec("--preserve-fds", "900").fails(255), /^--preserve-fds 900: descriptor \d+ is not open$/);
   closeSync(extra);
 });

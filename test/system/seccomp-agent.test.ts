@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Seccomp } from "../../src/generated/config.js";
@@ -68,6 +68,26 @@ system("an agent outside makes the directories that a container asks for", async
   s.fdrunc(["delete", "c"]).succeeds();
   assert.ok(existsSync(join(s.rootfs, "made")));
 });
+
+system(
+  "a process that is added has a listener of its own, and the agent is told which process that is",
+  async (s, t) => {
+    const agent = agentAt(s, t);
+    notify(s, "mkdir mkdirat", "sleep 1000");
+    const first = s.start(["run", "--detach", "c"]);
+    agent.meet();
+    assert.equal((await first.ended).succeeds(), "");
+    const { ended } = s.start(["exec", "--pid-file", s.path("pid"), "c", "mkdir", "/refused"]);
+    const { message, listener } = agent.meet();
+    const { pid, state } = message as { pid: number; state: { pid: number; status: string } };
+    assert.deepEqual([state.pid, state.status], [s.stateOf().pid, "running"]);
+    assert.notEqual(pid, state.pid);
+    agent.answer(listener, () => ({ errno: EPERM }));
+    const { status, stderr } = await ended;
+    assert.deepEqual([status, /refused.*not permitted/.test(stderr)], [1, true]);
+    assert.equal(readFileSync(s.path("pid"), "utf8"), String(pid));
+  },
+);
 
 system("all that init still does once its filter is loaded can be put before the agent", async (s, t) => {
   const agent = agentAt(s, t);
