@@ -96,7 +96,9 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
       const sandbox = { containerId: id, netns: records.keepNamespace(pid) };
       record.attachments.forEach((attachment, i) => {
         if (isOwn(root, attachment.network)) setUpNetwork(root, attachment.network);
-        const result = attach(sandbox, attachment);
+        const add = () => attach(sandbox, attachment);
+        // Plugins at work at once on the chains that all ports share would make some of their rules twice, or fail.
+        const result = portsOf(attachment).length > 0 ? exclusively(root, add) : add();
         record = { ...record, attachments: record.attachments.with(i, { ...attachment, result }) };
         records.save(record);
       });

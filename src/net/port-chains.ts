@@ -12,11 +12,14 @@ export function removeEmptyPortChains(family: Family): void {
   const rules = iptablesIfThere(family, "-t", "nat", "-S") ?? "";
   // One that was killed at its work may have made some of them.
   if (!rules.includes("-N CNI-HOSTPORT-") || rules.includes(`-A ${DNAT} `)) return;
-  for (const change of [
-    ...["PREROUTING", "OUTPUT"].map((chain) => ["-D", chain, ...LOCAL, "-j", DNAT]),
-    ["-D", "POSTROUTING", ...COMMENT, "-j", MASQUERADE],
-    ...[MARK, MASQUERADE].map((chain) => ["-F", chain]),
-    ...[DNAT, MARK, MASQUERADE].map((chain) => ["-X", chain]),
-  ])
-    iptablesIfThere(family, "-t", "nat", ...change);
+  const nat = (...change: string[]) => iptablesIfThere(family, "-t", "nat", ...change) !== undefined;
+  for (const rule of [
+    ...["PREROUTING", "OUTPUT"].map((chain) => [chain, ...LOCAL, "-j", DNAT]),
+    ["POSTROUTING", ...COMMENT, "-j", MASQUERADE],
+  ]) {
+    // Plugins that ran at once may have made it once each.
+    while (nat("-D", ...rule));
+  }
+  for (const chain of [MARK, MASQUERADE]) nat("-F", chain);
+  for (const chain of [DNAT, MARK, MASQUERADE]) nat("-X", chain);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { NetworkWishes } from "../../src/net/connect.js";
 import { eventually, TAG } from "./harness.js";
 import { command, type Networks, networking, networkOf, OUTSIDE, OUTSIDE6 } from "./networks.js";
@@ -74,8 +75,8 @@ networking("containers that start at once get an address each, and leave nothing
   net.assertNothingLeft();
 });
 
-networking("ports of udp and ranges are published, at one of the host's addresses", (net) => {
-  net.bundle({ publish: [`${OUTSIDE.host}:5000-5001:53-54/udp`, "5000:53", "7:7/sctp"] });
+networking("ports of udp, sctp and ranges are published, at one of the host's addresses", (net) => {
+  net.bundle({ publish: [`${OUTSIDE.host}:5000-5001:53-54/udp`, "5000:53", "7:77/sctp"] });
   net.start("c");
   net.serve(net.withinContainer("c"), "udp", 53);
   net.serve(net.withinContainer("c"), "udp", 54);
@@ -84,7 +85,9 @@ networking("ports of udp and ranges are published, at one of the host's addresse
   eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5000, "udp"), `${from}\n`));
   eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5001, "udp"), `${from}\n`));
   eventually(() => assert.equal(net.ask(net.outside, OUTSIDE.host, 5000), from));
-  assert.match(net.networkOfHost(), /-p sctp .*--dport 7 -j DNAT --to-destination 10\.83\.0\.2:7/);
+  const sctp = [process.execPath, fileURLToPath(new URL("sctp.js", import.meta.url))];
+  net.s.spawn([...net.within(net.outside), ...sctp, "send", OUTSIDE.host, "7"]);
+  assert.equal(command("timeout", "30", ...net.withinContainer("c"), ...sctp, "receive", "77"), `${OUTSIDE.outside}\n`);
   net.delete("c");
   net.assertNothingLeft();
 });
@@ -256,6 +259,16 @@ networking("a network is left even where the chain of its masquerading is gone",
   nat("-D", "POSTROUTING", rules.find((line) => line.includes(chain))?.split(" ")[0] ?? "");
   nat("-F", chain);
   nat("-X", chain);
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("rules that plugins have made twice, at work at once, go with the last port", (net) => {
+  net.bundle({ publish: ["80:80"] });
+  net.start("c");
+  const nat = (...args: string[]) => command(...net.within(net.host), "iptables", "-t", "nat", ...args);
+  for (const chain of ["PREROUTING", "OUTPUT"])
+    nat("-A", chain, "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT");
   net.delete("c");
   net.assertNothingLeft();
 });
