@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { MISSING_CRIU } from "../system/criu.js";
 import { eventually } from "../system/harness.js";
 import { Containerd, IMAGE } from "./containerd.js";
+import { loadTests, type Subject } from "./load.js";
 import type { Runtime } from "./runtime.js";
 import { type Feature, onTerminal, succeeds, suite } from "./suite.js";
 
@@ -35,6 +36,22 @@ function detach(engine: Containerd, runtime: Runtime, id = "c", ...flags: string
 const option = (name: string, flags: readonly string[], script: string, output: string): Feature<Containerd> => ({
   name,
   run: (engine, runtime) => assert.equal(run(engine, runtime, flags, "sh", "-c", script).trim(), output),
+});
+
+/** A row whose container cannot run: what ctr says of it is one line, which tells why. */
+const error = (
+  name: string,
+  flags: readonly string[],
+  program: readonly string[],
+  why: RegExp,
+): Feature<Containerd> => ({
+  name: `error: ${name}`,
+  run: (engine, runtime) => {
+    const { status, stderr } = engine.ctr("run", "--rm", ...engine.use(runtime), ...flags, IMAGE, "c", ...program);
+    assert.equal(status, 1);
+    assert.match(stderr, /^ctr: [^\n]+\n$/);
+    assert.match(stderr, why);
+  },
 });
 
 const FEATURES: readonly Feature<Containerd>[] = [
@@ -188,6 +205,34 @@ const FEATURES: readonly Feature<Containerd>[] = [
       eventually(() => assert.ok(count() > 10));
     },
   },
+  {
+    name: "the shim killed, and the container started again",
+    run: (engine, runtime) => {
+      detach(engine, runtime);
+      const shims = engine.place.processes().filter(({ command }) => command.startsWith("/usr/bin/containerd-shim"));
+      assert.equal(shims.length, 1);
+      process.kill(shims[0].pid, "SIGKILL");
+      eventually(() => assert.notEqual(engine.status("c"), "RUNNING"));
+      engine.ctr("tasks", "delete", "--force", "c");
+      succeeds(engine.ctr("tasks", "start", "--detach", "c"));
+      assert.equal(engine.status("c"), "RUNNING");
+    },
+  },
+  {
+    name: "containerd killed and started again, with a container running",
+    run: async (engine, runtime) => {
+      detach(engine, runtime);
+      const tasks = engine.ctr("tasks", "list").stdout;
+      await engine.restart("SIGKILL");
+      assert.equal(engine.ctr("tasks", "list").stdout, tasks);
+      succeeds(engine.ctr("tasks", "exec", "--exec-id=e", "c", "true"));
+      succeeds(engine.ctr("tasks", "kill", "c"));
+      eventually(() => assert.equal(engine.status("c"), "STOPPED"));
+    },
+  },
+  error("a program that is not there", [], ["/nosuch"], /\/nosuch/),
+  error("a mount that cannot be made", ["--mount=type=nosuch,src=x,dst=/m"], ["true"], /nosuch|no such device/),
+  error("a cgroup that cannot be made", ["--cgroup=/cgroup.procs/c"], ["true"], /cgroup\.procs/),
   option("run --memory-limit", ["--memory-limit=33554432"], "cat /proc/self/cgroup | grep -c memory", "1"),
   option("run --env --cwd", ["--env=A=b", "--cwd=/tmp"], "echo $A $PWD", "b /tmp"),
   option("run --read-only", ["--read-only"], "touch /x 2>/dev/null || echo no", "no"),
@@ -213,4 +258,24 @@ const FEATURES: readonly Feature<Containerd>[] = [
   ),
 ];
 
-suite("containerd", ["containerd", "ctr", "containerd-shim-runc-v2"], Containerd.open, FEATURES);
+const { missing, engine } = suite(
+  "containerd",
+  ["containerd", "ctr", "containerd-shim-runc-v2"],
+  Containerd.open,
+  FEATURES,
+);
+
+const SUBJECT: Subject<Containerd> = {
+  name: "containerd",
+  directories: ({ place: { tag } }) => [
+    `/run/containerd/runc/${tag}`,
+    `/run/containerd/io.containerd.runtime.v2.task/${tag}`,
+  ],
+  run: ({ command, use }, runtime, id, ...program) => command("run", "--rm", ...use(runtime), IMAGE, id, ...program),
+  detach: ({ command, use }, runtime, id) =>
+    command("run", "--detach", "--null-io", ...use(runtime), IMAGE, id, "sleep", "1000"),
+  exec: ({ command }, id, ...program) => command("tasks", "exec", "--exec-id=e", id, ...program),
+  remove: ({ command }, id) => [command("tasks", "delete", "--force", id), command("containers", "delete", id)],
+  restart: (containerd) => containerd.restart("SIGKILL"),
+};
+loadTests(SUBJECT, missing, engine);

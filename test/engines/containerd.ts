@@ -15,7 +15,7 @@ const CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 export class Containerd {
   private constructor(
     readonly place: Place,
-    protected daemon: Daemon,
+    private daemon: Daemon,
     readonly title: string,
   ) {}
 
@@ -60,6 +60,12 @@ export class Containerd {
     return succeeds(this.ctr("containers", "list", "--quiet"))
       .split("\n")
       .filter(Boolean);
+  }
+
+  /** Ends containerd by a signal, and starts it again. */
+  async restart(signal: NodeJS.Signals): Promise<void> {
+    await this.daemon.kill(signal);
+    this.daemon = await start(this.place);
   }
 
   tidy(): void {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../system/harness.js";
 import { Docker, IMAGE } from "./docker.js";
 import { OPTION_FEATURES, withoutResourceCapability } from "./docker-options.js";
+import { loadTests, type Subject, speedTest } from "./load.js";
 import type { Runtime } from "./runtime.js";
 import { type Feature, onTerminal, succeeds, suite } from "./suite.js";
 
@@ -22,6 +23,17 @@ const build = (engine: Docker, runtime: Runtime, buildkit: string): void => {
   succeeds(engine.docker(["build", "--no-cache", "--network=none", "--tag=built", context], { env }));
   assert.equal(engine.say("run", "--rm", ...engine.use(runtime), "built", "cat", "/built"), runtime.name);
 };
+
+/** A row whose container cannot run: what docker says of it is one line, which tells why. */
+const error = (name: string, flags: readonly string[], program: readonly string[], why: RegExp): Feature<Docker> => ({
+  name: `error: ${name}`,
+  run: ({ docker, use }, runtime) => {
+    const { status, stderr } = docker(["run", "--rm", ...use(runtime), ...flags, IMAGE, ...program]);
+    assert.ok(status !== null && status >= 125);
+    assert.match(stderr, /^docker: Error response from daemon: [^\n]+\n/);
+    assert.match(stderr, why);
+  },
+});
 
 const FEATURES: readonly Feature<Docker>[] = [
   {
@@ -254,7 +266,28 @@ const FEATURES: readonly Feature<Docker>[] = [
       engine.say("stop", "--time=0", "one");
     },
   },
+  error("a program that is not there", [], ["/nosuch"], /\/nosuch/),
+  error("a mount that cannot be made", ["--volume=/etc:/proc/sys"], ["true"], /\/proc\/sys/),
+  error("a cgroup that cannot be made", ["--cgroup-parent=/cgroup.procs"], ["true"], /cgroup\.procs/),
   ...OPTION_FEATURES,
 ];
 
-suite("docker", ["dockerd", "/usr/bin/docker"], Docker.open, FEATURES);
+const { missing, engine } = suite("docker", ["dockerd", "/usr/bin/docker"], Docker.open, FEATURES);
+
+const SUBJECT: Subject<Docker> = {
+  name: "docker",
+  directories: () => [
+    "/run/docker/runtime-runc/moby",
+    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
+    "/var/lib/docker/containers",
+  ],
+  run: ({ command, use }, runtime, _, ...program) => command("run", "--rm", ...use(runtime), IMAGE, ...program),
+  detach: ({ command, use }, runtime, id) =>
+    command("run", "--detach", `--name=${id}`, ...use(runtime), IMAGE, "sleep", "1000"),
+  exec: ({ command }, id, ...program) => command("exec", id, ...program),
+  remove: ({ command }, id) => [command("rm", "--force", "--volumes", id)],
+  removeUnknown: (docker) => docker.removeUnknown(),
+  restart: (docker) => docker.restart("SIGKILL"),
+};
+speedTest(SUBJECT, 0.9, missing, engine);
+loadTests(SUBJECT, missing, engine);

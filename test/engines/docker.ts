@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { dirname } from "node:path";
 import { eventually } from "../system/harness.js";
 import { imageArchive } from "./image.js";
+import { killed } from "./load.js";
 import type { Daemon, Outcome, Place, Running } from "./place.js";
 import { RUNTIMES, type Runtime } from "./runtime.js";
 import { answers, succeeds } from "./suite.js";
@@ -14,6 +15,9 @@ export const IMAGE = "box:1";
 const CLIENT = "/usr/bin/docker";
 
 const CONFIG = "/etc/docker/daemon.json";
+
+/** What its configuration knows a runtime by, less a prefix. */
+type Named = Pick<Runtime, "name">;
 
 /** dockerd, which starts a containerd of its own, driven by docker(1). */
 export class Docker {
@@ -29,10 +33,11 @@ export class Docker {
       "cgroup-parent": `/${place.tag}`,
       "live-restore": true,
       runtimes: Object.fromEntries(
-        RUNTIMES.flatMap((runtime) => [
-          [`with-${runtime.name}`, { path: runtime.path }],
-          [`with-hooks-${runtime.name}`, { path: withHooks(place, runtime) }],
-        ]),
+        [
+          ...RUNTIMES,
+          ...RUNTIMES.map((runtime) => ({ name: `hooks-${runtime.name}`, path: withHooks(place, runtime) })),
+          killed(place),
+        ].map(({ name, path }) => [`with-${name}`, { path }]),
       ),
     };
     writeFileSync(place.outside(CONFIG), JSON.stringify(config));
@@ -54,7 +59,7 @@ export class Docker {
   readonly say = (...args: string[]): string => succeeds(this.docker(args)).trim();
 
   /** Runs a container to its end. Returns what it puts out. */
-  readonly run = (runtime: { readonly name: string }, flags: readonly string[], ...program: string[]): string =>
+  readonly run = (runtime: Named, flags: readonly string[], ...program: string[]): string =>
     this.say("run", "--rm", ...this.use(runtime), ...flags, IMAGE, ...program);
 
   /** Starts a container that does nothing. */
@@ -62,7 +67,7 @@ export class Docker {
     this.say("run", "--detach", `--name=${name}`, ...this.use(runtime), ...flags, IMAGE, "sleep", "1000");
 
   /** The options of `docker run` that choose a runtime. */
-  readonly use = (runtime: { readonly name: string }): string[] => [`--runtime=with-${runtime.name}`];
+  readonly use = (runtime: Named): string[] => [`--runtime=with-${runtime.name}`];
 
   /** What `docker inspect` tells of a container, by a template. */
   readonly inspect = (name: string, template: string): string => this.say("inspect", `--format=${template}`, name);
@@ -88,6 +93,19 @@ export class Docker {
   async restart(signal: NodeJS.Signals): Promise<void> {
     await this.daemon.kill(signal);
     this.daemon = await start(this.place);
+  }
+
+  /** Removes tasks that containerd has and dockerd, which was killed when it made them, does not know. Returns how many. */
+  removeUnknown(): number {
+    const ctr = ["ctr", "--address", "/run/docker/containerd/containerd.sock", "--namespace", "moby"];
+    const known = this.say("ps", "--all", "--quiet", "--no-trunc").split("\n");
+    const tasks = succeeds(this.place.run([...ctr, "tasks", "list", "--quiet"])).split("\n");
+    const unknown = tasks.filter((id) => id !== "" && !known.includes(id));
+    for (const id of unknown) {
+      this.place.run([...ctr, "tasks", "delete", "--force", id]);
+      this.place.run([...ctr, "containers", "delete", id]);
+    }
+    return unknown.length;
   }
 
   tidy(): void {

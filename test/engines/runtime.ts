@@ -3,7 +3,7 @@ import { ROOT } from "../folders.js";
 
 /** A runtime that the engines are told of. */
 export interface Runtime {
-  readonly name: "runc" | "fdrunc";
+  readonly name: string;
   /** The path of its executable. */
   readonly path: string;
 }
