@@ -20,9 +20,8 @@ export class Containerd {
   ) {}
 
   static async open(place: Place): Promise<Containerd> {
-    writeFileSync(place.path("config.toml"), CONFIG);
     writeFileSync(place.path("image.tar"), imageArchive(IMAGE));
-    const daemon = await start(place);
+    const daemon = await startContainerd(place);
     const [, version] = /Server:\s+Version:\s+([\d.]+)/.exec(succeeds(place.run(["ctr", "version"]))) ?? [];
     const engine = new Containerd(place, daemon, `containerd ${version}`);
     succeeds(engine.ctr("images", "import", place.path("image.tar")));
@@ -65,7 +64,7 @@ export class Containerd {
   /** Ends containerd by a signal, and starts it again. */
   async restart(signal: NodeJS.Signals): Promise<void> {
     await this.daemon.kill(signal);
-    this.daemon = await start(this.place);
+    this.daemon = await startContainerd(this.place);
   }
 
   tidy(): void {
@@ -83,7 +82,8 @@ export class Containerd {
 }
 
 /** Starts containerd, and waits until it answers. */
-async function start(place: Place): Promise<Daemon> {
+export async function startContainerd(place: Place): Promise<Daemon> {
+  writeFileSync(place.path("config.toml"), CONFIG);
   const log = place.path("containerd.log");
   const daemon = place.daemon(["containerd", "--config", place.path("config.toml")], log);
   await answers(() => place.run(["ctr", "version"]).status === 0, log);

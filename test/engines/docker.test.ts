@@ -278,7 +278,7 @@ const SUBJECT: Subject<Docker> = {
   name: "docker",
   directories: () => [
     "/run/docker/runtime-runc/moby",
-    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
+    "/run/containerd/io.containerd.runtime.v2.task/moby",
     "/var/lib/docker/containers",
   ],
   run: ({ command, use }, runtime, _, ...program) => command("run", "--rm", ...use(runtime), IMAGE, ...program),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { eventually } from "../system/harness.js";
+import { startContainerd } from "./containerd.js";
 import { imageArchive } from "./image.js";
 import { killed } from "./load.js";
 import type { Daemon, Outcome, Place, Running } from "./place.js";
@@ -19,7 +20,7 @@ const CONFIG = "/etc/docker/daemon.json";
 /** What its configuration knows a runtime by, less a prefix. */
 type Named = Pick<Runtime, "name">;
 
-/** dockerd, which starts a containerd of its own, driven by docker(1). */
+/** dockerd, beside a containerd as Debian starts it, driven by docker(1). */
 export class Docker {
   private constructor(
     readonly place: Place,
@@ -42,6 +43,7 @@ export class Docker {
     };
     writeFileSync(place.outside(CONFIG), JSON.stringify(config));
     mkdirSync(place.path("bin"));
+    await startContainerd(place);
     const daemon = await start(place);
     const version = succeeds(place.run([CLIENT, "version", "--format={{.Server.Version}}"])).trim();
     const engine = new Docker(place, daemon, `docker ${version.replace(/\+.*/, "")}`);
@@ -89,7 +91,7 @@ export class Docker {
     eventually(() => assert.equal(this.say("info", "--format={{.DefaultRuntime}}"), wanted));
   }
 
-  /** Ends dockerd by a signal, and with it its containerd; starts it again. */
+  /** Ends dockerd by a signal, and starts it again. */
   async restart(signal: NodeJS.Signals): Promise<void> {
     await this.daemon.kill(signal);
     this.daemon = await start(this.place);
@@ -97,7 +99,7 @@ export class Docker {
 
   /** Removes tasks that containerd has and dockerd, which was killed when it made them, does not know. Returns how many. */
   removeUnknown(): number {
-    const ctr = ["ctr", "--address", "/run/docker/containerd/containerd.sock", "--namespace", "moby"];
+    const ctr = ["ctr", "--namespace", "moby"];
     const known = this.say("ps", "--all", "--quiet", "--no-trunc").split("\n");
     const tasks = succeeds(this.place.run([...ctr, "tasks", "list", "--quiet"])).split("\n");
     const unknown = tasks.filter((id) => id !== "" && !known.includes(id));
@@ -137,7 +139,9 @@ function withHooks(place: Place, { name, path }: Runtime): string {
 /** Starts dockerd, and waits until it answers. */
 async function start(place: Place): Promise<Daemon> {
   const log = place.path("dockerd.log");
-  const daemon = place.daemon(["dockerd"], log, { PATH: `${place.path("bin")}:${process.env.PATH}` });
+  const daemon = place.daemon(["dockerd", "--containerd=/run/containerd/containerd.sock"], log, {
+    PATH: `${place.path("bin")}:${process.env.PATH}`,
+  });
   await answers(() => place.run([CLIENT, "version"]).status === 0, log);
   return daemon;
 }
