@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { eventually } from "../system/harness.js";
 import { startContainerd } from "./containerd.js";
 import { imageArchive } from "./image.js";
@@ -60,6 +60,11 @@ export class Docker {
   /** What docker(1) puts out, which must succeed. */
   readonly say = (...args: string[]): string => succeeds(this.docker(args)).trim();
 
+  private readonly lines = (...args: string[]): string[] =>
+    this.say(...args)
+      .split("\n")
+      .filter(Boolean);
+
   /** Runs a container to its end. Returns what it puts out. */
   readonly run = (runtime: Named, flags: readonly string[], ...program: string[]): string =>
     this.say("run", "--rm", ...this.use(runtime), ...flags, IMAGE, ...program);
@@ -97,22 +102,32 @@ export class Docker {
     this.daemon = await start(this.place);
   }
 
-  /** Removes tasks that containerd has and dockerd, which was killed when it made them, does not know. Returns how many. */
+  /**
+   * Removes what dockerd does not know although it made it: tasks of containerd's, where it was killed meanwhile, and
+   * network namespaces, where a shim was. Returns how many.
+   */
   removeUnknown(): number {
     const ctr = ["ctr", "--namespace", "moby"];
-    const known = this.say("ps", "--all", "--quiet", "--no-trunc").split("\n");
-    const tasks = succeeds(this.place.run([...ctr, "tasks", "list", "--quiet"])).split("\n");
-    const unknown = tasks.filter((id) => id !== "" && !known.includes(id));
+    const known = this.lines("ps", "--all", "--quiet", "--no-trunc");
+    const tasks = succeeds(this.place.run([...ctr, "tasks", "list", "--quiet"]))
+      .split("\n")
+      .filter(Boolean);
+    const unknown = tasks.filter((id) => !known.includes(id));
     for (const id of unknown) {
       this.place.run([...ctr, "tasks", "delete", "--force", id]);
       this.place.run([...ctr, "containers", "delete", id]);
     }
-    return unknown.length;
+    const keys = known.map((id) => this.docker(["inspect", "--format={{.NetworkSettings.SandboxKey}}", id]).stdout);
+    const inUse = keys.map((key) => basename(key.trim()));
+    const mounted = this.place.census().filter((line) => line.startsWith("mount /run/docker/netns/"));
+    const lost = mounted.map((line) => line.slice("mount ".length)).filter((path) => !inUse.includes(basename(path)));
+    for (const path of lost) this.place.run(["umount", path]);
+    return unknown.length + lost.length;
   }
 
   tidy(): void {
     eventually(() => {
-      const ids = this.say("ps", "--all", "--quiet").split("\n").filter(Boolean);
+      const ids = this.lines("ps", "--all", "--quiet");
       if (ids.length > 0) this.docker(["rm", "--force", "--volumes", ...ids]);
       assert.equal(this.say("ps", "--all", "--quiet"), "");
     });

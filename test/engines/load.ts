@@ -21,7 +21,7 @@ export interface Subject<E extends Engine> {
   exec(engine: E, id: string, ...program: string[]): string[];
   /** Those that remove a container, however far it is. */
   remove(engine: E, id: string): string[][];
-  /** Removes what the engine has lost sight of by being killed, with whatever runtime; returns how much that was. */
+  /** Removes what the engine loses sight of by such deaths, with runc as well; returns how much that was. */
   removeUnknown?(engine: E): number;
   /** Kills the engine and starts it again. */
   restart(engine: E): Promise<void>;
@@ -114,21 +114,24 @@ export function loadTests<E extends Engine>(
           }, before);
           assert.equal(succeeds(engine.place.run(exec(engine, "stays", "echo", "there"))), "there\n");
         }
-        if (removeUnknown) t.diagnostic(`${unknown} containers that the engine did not know of were removed`);
+        if (removeUnknown) t.diagnostic(`${unknown} things that the engine had lost sight of were removed`);
       } finally {
         await engine.tidy();
       }
     });
 }
 
-/** Asserts that `docker run` and the like take at most so many times as long with fdrunc as with runc, by medians. */
+/**
+ * Measures `docker run` and the like, and asserts that by medians they take at most so many times as long with fdrunc as
+ * with runc; more is allowed where few runs differ by chance.
+ */
 export function speedTest<E extends Engine>(
   { name, run }: Subject<E>,
   most: number,
   skip: string | false,
   engineOf: () => E,
 ): void {
-  const rounds = LONG ? 100 : 15;
+  const rounds = LONG ? 100 : 20;
   test(`${name}: the time of ${rounds} runs, with fdrunc and with runc in turn`, { skip }, (t) => {
     const engine = engineOf();
     const times = new Map([FDRUNC, RUNC].map((runtime) => [runtime, [] as number[]]));
@@ -140,7 +143,7 @@ export function speedTest<E extends Engine>(
       }
     const [fdrunc, runc] = [...times.values()].map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
     t.diagnostic(`medians in ms: fdrunc ${fdrunc.toFixed(1)}, runc ${runc.toFixed(1)}: ${(fdrunc / runc).toFixed(3)}`);
-    assert.ok(fdrunc <= most * runc, `${fdrunc} ms with fdrunc, ${runc} ms with runc`);
+    assert.ok(fdrunc <= (LONG ? most : most + 0.2) * runc, `${fdrunc} ms with fdrunc, ${runc} ms with runc`);
   });
 }
 
