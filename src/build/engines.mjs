@@ -11,6 +11,9 @@ const PACKAGES = [
   ...["conmon", "catatonit", "netavark", "containernetworking-plugins", "iproute2", "iptables", "uidmap", "curl"],
 ];
 
+/** Milliseconds that a file may take where it repeats thousands of times. */
+const LONG = 6 * 60 * 60 * 1000;
+
 /**
  * Runs the tests of engines, each of which starts its engine by itself, one after the other.
  *
@@ -26,6 +29,6 @@ export async function runEngines(summary, names = []) {
   const wanted = (file) => names.length === 0 || names.some((name) => file === `engines/${name}.test.ts`);
   const files = testFiles("engines").filter(wanted);
   await summary.stage("engines", async (take) => {
-    for (const file of files) await runTestFiles([file], take);
+    for (const file of files) await runTestFiles([file], take, process.env.FDRUNC_ENGINES_LONG ? LONG : undefined);
   });
 }
