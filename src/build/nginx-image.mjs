@@ -120,5 +120,10 @@ function engines() {
   const CONTAINERS_STORAGE_CONF = join(CACHE, "storage.conf");
   writeFileSync(CONTAINERS_STORAGE_CONF, `[storage]\ndriver = "overlay"\n${paths}`);
   const env = { ...process.env, CONTAINERS_STORAGE_CONF, TMPDIR: CACHE };
-  return (command, ...args) => execFileSync(command, args, { env, encoding: "utf8" }).trim();
+  return (command, ...args) => {
+    const { status, stdout, stderr } = spawnSync(command, args, { env, encoding: "utf8" });
+    // Neither works everywhere: in a container, say.
+    if (status !== 0) throw new Unavailable(`${command} ${args[0]}: ${stderr.trim().split("\n").at(-1)}`);
+    return stdout.trim();
+  };
 }
