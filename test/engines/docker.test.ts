@@ -208,10 +208,9 @@ const FEATURES: readonly Feature<Docker>[] = [
     run: (engine, runtime) => {
       engine.say("network", "create", "net");
       serve(engine, runtime, "server", "--network=net");
-      const address = /^Address.*?((\d+\.){3}\d+)$/m;
+      const answer = /^Name:.*\nAddress.*?((\d+\.){3}\d+)$/m;
       eventually(() => {
-        const [, found] =
-          address.exec(engine.run(runtime, ["--network=net"], "nslookup", "server").split("\n\n")[1]) ?? [];
+        const [, found] = answer.exec(engine.run(runtime, ["--network=net"], "nslookup", "server")) ?? [];
         assert.equal(engine.run(runtime, ["--network=net"], "nc", found, "80"), "served");
       });
     },
