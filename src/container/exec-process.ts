@@ -59,8 +59,9 @@ function own({ process = { cwd: "/" } }: Config): Process {
 
 /** What a file says of a process. One that says nothing of what confines it is confined as the container's is. */
 function load(path: string, { process = { cwd: "/" } }: Config): Process {
-  const { capabilities, rlimits, apparmorProfile, selinuxLabel } = process;
-  const confinement = { capabilities, rlimits, apparmorProfile, selinuxLabel };
+  const { capabilities, rlimits, apparmorProfile, selinuxLabel, oomScoreAdj } = process;
+  // The score of whoever calls says nothing of the container.
+  const confinement = { capabilities, rlimits, apparmorProfile, selinuxLabel, oomScoreAdj };
   const told = parseDocument(path, readFile(path), validateProcess, (document) => checkProcess(document, ""));
   return { ...confinement, ...told };
 }

@@ -129,8 +129,7 @@ function add(options: ExecOptions, saved: Saved, config: Config, process: Proces
       if (added.pid > 0) {
         if (saved.resctrl !== undefined) enterResctrlGroup(saved.resctrl, added.pid);
         cgroups.move?.(added.pid);
-        // The score of whoever calls says nothing of the container.
-        setOomScoreAdj(added.pid, { ...process, ...scoreOf(process, config) });
+        if (!hasNamespace(config, "user")) setOomScoreAdj(added.pid, process);
       }
       added.go();
       const signals = options.foreground ? takeSignals() : undefined;
@@ -191,11 +190,6 @@ function cgroupsFor({ cgroups }: ExecOptions, saved: Saved): Saved["cgroup"] {
   return subCgroups(saved.cgroup, cgroups);
 }
 
-const scoreOf = ({ oomScoreAdj }: Process, config: Config): Pick<Process, "oomScoreAdj"> => {
-  const score = oomScoreAdj ?? config.process?.oomScoreAdj;
-  return score === undefined ? {} : { oomScoreAdj: score };
-};
-
 /** The home directory of the process's user, as the container sees /etc/passwd now, where $HOME is not told. */
 const homeFor = ({ env = [], user }: Process, pid: number): string =>
   env.some((entry) => entry.startsWith("HOME=")) ? "" : homeOf(`/proc/${pid}/root`, user?.uid ?? 0);
@@ -216,7 +210,11 @@ function converse(added: Init, saved: Saved, config: Config, process: Process): 
       continue;
     }
     prepared = true;
-    if (hasNamespace(config, "user")) setRlimits(added.pid, process);
+    if (hasNamespace(config, "user")) {
+      setRlimits(added.pid, process);
+      // Only now is the file root's of that namespace, and no more the host's.
+      setOomScoreAdj(added.pid, process);
+    }
     if (isScheduledByRuntime(config, sys("geteuid") === 0)) setScheduling(added.pid, process);
     if (waitsPrepared(config, process)) added.go();
   }

@@ -87,9 +87,11 @@ function compileProgram(config: Config, process: Process, facts: Facts): Program
 }
 
 /** Whether the process, once it is prepared, waits for the runtime: that sizes a terminal, and has rights that it lacks. */
-export const waitsPrepared = (config: Config, { terminal, rlimits, scheduler, ioPriority }: Process): boolean =>
-  terminal === true ||
-  (hasNamespace(config, "user") && [rlimits, scheduler, ioPriority].some((asked) => asked !== undefined));
+export const waitsPrepared = (config: Config, process: Process): boolean =>
+  process.terminal === true || (hasNamespace(config, "user") && TREATED.some((name) => process[name] !== undefined));
+
+/** What the runtime gives to a process in a user namespace. */
+const TREATED = ["rlimits", "scheduler", "ioPriority", "oomScoreAdj"] as const;
 
 function changeRoot(b: Builder): void {
   b.about("change the root to the container's", "root.path");

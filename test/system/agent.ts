@@ -27,7 +27,7 @@ export type Answer = { errno: number } | { value: number } | "continue";
 /** ioctl(2)'s numbers of linux/seccomp.h. */
 const [NOTIF_RECV, NOTIF_SEND] = [0xc0502100, 0xc0182101];
 const CONTINUE = 1n << 32n;
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 
 /** Whoever waits at a socket for the listeners of filters, and answers what they tell of. */
 export class Agent {

@@ -94,6 +94,20 @@ ordinary("a range of ids, mapped by newuidmap and newgidmap", (b, t) => {
   assert.deepEqual([uid, gid], [IDS.first + 999, IDS.first + 1000]);
 });
 
+ordinary("what is added has the container's score, by a file, too", (b) => {
+  b.write(({ process }) => {
+    process.args = ["sleep", "1000"];
+    process.oomScoreAdj = 500;
+  });
+  b.fdrunc(["run", "--detach", "c"]).succeeds();
+  const score = ["cat", "/proc/self/oom_score_adj"];
+  assert.equal(b.fdrunc(["exec", "c", ...score]).succeeds(), "500\n");
+  const file = b.s.path("process.json");
+  writeFileSync(file, JSON.stringify({ cwd: "/", args: score, env: ["PATH=/bin"] }));
+  assert.equal(b.fdrunc(["exec", "--process", file, "c"]).succeeds(), "500\n");
+  b.fdrunc(["delete", "--force", "c"]).succeeds();
+});
+
 ordinary("root of the container is another id than the user's", (b, t) => {
   if (!giveIds(b, t)) return;
   for (const name of ["proc", "dev", "sys"]) mkdirSync(join(b.s.rootfs, name));
