@@ -234,7 +234,8 @@ underSystemd("a unit that is there is left alone, unless it has failed", (s) => 
 
 underSystemd("a container that its unit's end has ended, and one that failed with it, are deleted", (s) => {
   call(s, "create", (config) => {
-    annotation("RuntimeMaxSec", "1")(config);
+    // More than it takes to create it on a slow machine.
+    annotation("RuntimeMaxSec", "10")(config);
     annotation("TimeoutStopSec", "1")(config);
   }).succeeds();
   eventually(() => assert.equal(shown(UNIT, "ActiveState").ActiveState, "failed"));

@@ -120,7 +120,7 @@ system("run reads what a terminal puts out while that takes no more input", (s) 
     config.root.readonly = false;
   });
   const feed = `until test -e "$1"; do sleep 0.1; done; shift; head -c ${bytes} /dev/zero`;
-  const script = `(${feed}) | (shift; exec timeout --signal KILL 50 "$@")`;
+  const script = `(${feed}) | (shift; exec timeout --signal KILL 150 "$@")`;
   const result = s.fdrunc(["run", "c"], { under: ["sh", "-c", script, "sh", `${s.rootfs}/ready`] });
   assert.equal(result.status, 0);
   assert.match(result.stdout, /\n0*96000\r?\nend\r?\n$/);
