@@ -276,6 +276,7 @@ const SUBJECT: Subject<Containerd> = {
     command("run", "--detach", "--null-io", ...use(runtime), IMAGE, id, "sleep", "1000"),
   exec: ({ command }, id, ...program) => command("tasks", "exec", "--exec-id=e", id, ...program),
   remove: ({ command }, id) => [command("tasks", "delete", "--force", id), command("containers", "delete", id)],
+  removeUnknown: (containerd) => containerd.removeUnknown(),
   restart: (containerd) => containerd.restart("SIGKILL"),
 };
 loadTests(SUBJECT, missing, engine);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { sleep } from "../../src/linux/sleep.js";
 import { eventually } from "../system/harness.js";
 import { imageArchive } from "./image.js";
 import type { Daemon, Outcome, Place } from "./place.js";
@@ -65,6 +66,29 @@ export class Containerd {
   async restart(signal: NodeJS.Signals): Promise<void> {
     await this.daemon.kill(signal);
     this.daemon = await startContainerd(this.place);
+  }
+
+  /**
+   * Removes shims that containerd was about to know when it was killed, before it could have one call a runtime. Returns
+   * how many.
+   */
+  removeUnknown(): number {
+    const shims = () =>
+      this.place.processes().flatMap(({ pid, command }) => {
+        const id = / -namespace (\S+) -id (\S+) /.exec(command);
+        return id?.[1] === this.place.tag && this.status(id[2]) === undefined ? [{ pid, id: id[2] }] : [];
+      });
+    const first = shims();
+    // One that has nothing left to do ends by itself.
+    if (first.length > 0) sleep(1000);
+    const unknown = shims().filter(({ pid }) => first.some((shim) => shim.pid === pid));
+    for (const { pid, id } of unknown) {
+      process.kill(pid, "SIGKILL");
+      const bundle = `/run/containerd/io.containerd.runtime.v2.task/${this.place.tag}/${id}`;
+      this.place.run(["umount", `${bundle}/rootfs`]);
+      this.place.run(["rm", "-r", bundle]);
+    }
+    return unknown.length;
   }
 
   tidy(): void {

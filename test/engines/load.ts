@@ -112,7 +112,7 @@ export function loadTests<E extends Engine>(
             unknown += removeUnknown?.(engine) ?? 0;
             return census(engine);
           }, before);
-          assert.equal(succeeds(engine.place.run(exec(engine, "stays", "echo", "there"))), "there\n");
+          succeeds(engine.place.run(exec(engine, "stays", "true")));
         }
         if (removeUnknown) t.diagnostic(`${unknown} things that the engine had lost sight of were removed`);
       } finally {
