@@ -213,8 +213,11 @@ const FEATURES: readonly Feature<Containerd>[] = [
       assert.equal(shims.length, 1);
       process.kill(shims[0].pid, "SIGKILL");
       eventually(() => assert.notEqual(engine.status("c"), "RUNNING"));
-      engine.ctr("tasks", "delete", "--force", "c");
-      succeeds(engine.ctr("tasks", "start", "--detach", "c"));
+      // containerd cleans up by itself meanwhile.
+      eventually(() => {
+        engine.ctr("tasks", "delete", "--force", "c");
+        succeeds(engine.ctr("tasks", "start", "--detach", "c"));
+      });
       assert.equal(engine.status("c"), "RUNNING");
     },
   },
