@@ -68,7 +68,10 @@ system("no log is made where nothing is to be said", (s) => {
 
 system("version, help and features", (s) => {
   const version = s.fdrunc(["--version"]).succeeds();
-  assert.match(version, /^fdrunc version \d+\.\d+\.\d+\nspec: 1\.\d+\.\d+\n$/);
+  assert.match(
+    version,
+    /^fdrunc version \d+\.\d+\.\d+\n(commit: [0-9a-f]{40}\n)?spec: 1\.\d+\.\d+\n(quickjs|node): .+\n$/,
+  );
   assert.equal(s.fdrunc(["-v"]).succeeds(), version);
   const help = s.fdrunc(["--help"]).succeeds();
   for (const command of ["create", "start", "state", "kill", "delete", "run", "list", "plan", "features", "spec"])
