@@ -144,7 +144,9 @@ withCgroups(
   async (s) => {
     counting(s);
     s.fdrunc(["pause", "c"]).succeeds();
-    const pid = spawn("sleep", ["1000"], { stdio: "ignore" }).pid as number;
+    const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+    child.unref();
+    const pid = child.pid as number;
     writeFileSync(`${cgroupOf("freezer")}/cgroup.procs`, String(pid));
     new Init(pid, "", socketPair()[0], () => ({ says: "" })).kill();
     s.fdrunc(["resume", "c"]).succeeds();
