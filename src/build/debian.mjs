@@ -40,7 +40,7 @@ export function fetchFromDebian(directory, wanted) {
  * @returns {string[]} the paths of the packages' files
  * @throws {Unavailable} without apt, Debian's key or the network
  */
-export function fetchWithDependencies(directory, name, architecture, release = RELEASE) {
+export function fetchWithDependencies(directory, name, architecture, release) {
   const { get, apt } = privateApt(directory, "deb", architecture, release);
   const nothing = join(apt, "status");
   writeFileSync(nothing, "");
