@@ -19,7 +19,7 @@ import {
 import { destroy } from "./destroy.js";
 import { externalMounts } from "./external-mounts.js";
 import { dumpedNamespaces } from "./external-namespaces.js";
-import { externalNames, externalStreams, saveStreams } from "./external-streams.js";
+import { externalNames, saveStreams } from "./external-streams.js";
 import type { GlobalOptions } from "./options.js";
 import type { Saved } from "./saved.js";
 import { StateDirectory } from "./state-directory.js";
@@ -112,9 +112,8 @@ function dump(saved: Saved, config: Config, options: CheckpointOptions, director
     const started = (pid: number) => openDirectories(pid, directories, keep);
     if (preDump) converse({ kind: "pre-dump", content, started });
     else {
-      const streams = externalStreams(saved.pid);
-      saveStreams(directories.images, streams);
-      const external = [...dumpedNamespaces(saved.pid, config), ...externalNames(streams)];
+      saveStreams(directories.images, saved.streams);
+      const external = [...dumpedNamespaces(saved.pid, config), ...externalNames(saved.streams)];
       const ext_mnt = externalMounts(saved.pid, config).map((path) => ({ key: path, val: path }));
       const notified = ({ script }: Notice) => {
         if (script !== "status-ready" || statusFd === undefined) return;

@@ -21,6 +21,7 @@ import { sys } from "../linux/syscall.js";
 import { stepCount, stepsFrom } from "../machine/steps.js";
 import { connectTo, requireConsole, requirePreserved, sendProcess, writePidFile } from "./caller.js";
 import { detachedMounts } from "./detached-mounts.js";
+import { streamNames } from "./external-streams.js";
 import { namespaceTypes, pidInside, runHooks, runStopHooks } from "./hooks.js";
 import { keepFilter } from "./kept-filters.js";
 import { setOomScoreAdj, setRlimits, setScheduling } from "./limits.js";
@@ -61,7 +62,9 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
   requireConsole(config.process, options);
   requirePreserved(preserveFds);
   requireAgent(config);
-  const record = { newKeyring: options.newKeyring, rest: restOf(compiled) };
+  // A terminal's end is the container's own.
+  const streams = config.process?.terminal ? [] : streamNames([0, 1, 2]);
+  const record = { newKeyring: options.newKeyring, streams, rest: restOf(compiled) };
   return NewContainer.make(options, options.id, { ...planned, record }, (container) => {
     const { directory, undo } = container;
     const { pidfdSockets, ...handed } = openHanded(container, planned, options);

@@ -1,7 +1,6 @@
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { type Fd, open, quote, readFile, readlink, replaceFile, type Stat, stat } from "../linux/file.js";
-import { mountLines, parseMount } from "../linux/mount-info.js";
+import { type Fd, fstat, open, quote, readFile, readlink, replaceFile, type Stat } from "../linux/file.js";
 
 /** The file beside criu's own, in a checkpoint's directory, that tells what the standard streams were. */
 const DESCRIPTORS = "descriptors.json";
@@ -9,27 +8,38 @@ const DESCRIPTORS = "descriptors.json";
 const TERMINALS = [4, 5, 136, 137, 138, 139, 140, 141, 142, 143];
 
 /**
- * What a container's standard streams are, by criu's names for what lies outside of the container: pipes, files that it
- * does not see, terminals. Empty for what criu restores by itself. The host's null device is named "null[…]" instead of
+ * What the streams are that a container is given, by criu's names for what lies outside of a container: files,
+ * terminals, pipes. Empty for what criu restores by itself. The host's null device is named "null[…]" instead of
  * "file[…]": it is restored as what it was, whatever the streams of who restores are.
+ *
+ * They are asked for when the container is made: a shell that is carrying out `echo >file` has put something else in
+ * their place.
  */
-export function externalStreams(pid: number): string[] {
-  const mounts = new Set([...mountLines(`/proc/${pid}/mountinfo`)].map((line) => parseMount(line).id));
-  return [0, 1, 2].map((stream) => {
-    const path = `/proc/${pid}/fd/${stream}`;
-    const status = stat(path);
-    if (status === undefined) return "";
-    const target = readlink(path);
-    if (target.startsWith("pipe:[")) return target;
-    const mount = Number(/^mnt_id:\s*(\d+)$/m.exec(readFile(`/proc/${pid}/fdinfo/${stream}`))?.[1]);
-    if (!target.startsWith("/") || mounts.has(mount)) return "";
-    if (isTerminal(status)) return `tty[${number(status.device)}:${number(status.fileSystem)}]`;
-    return `${isNull(status) ? "null" : "file"}[${mount.toString(16)}:${status.inode.toString(16)}]`;
-  });
+export const streamNames = (streams: readonly Fd[]): string[] => streams.map(streamName);
+
+function streamName(fd: Fd): string {
+  const status = fstat(fd);
+  const { mode, mount, inode } = status;
+  switch (mode & C.S_IFMT) {
+    case C.S_IFIFO: {
+      const target = readlink(`/proc/self/fd/${fd}`);
+      if (target.startsWith("pipe:[")) return target;
+      break;
+    }
+    case C.S_IFREG:
+    case C.S_IFDIR:
+    case C.S_IFBLK:
+      break;
+    case C.S_IFCHR:
+      if (isTerminal(status)) return `tty[${number(status.device)}:${number(status.fileSystem)}]`;
+      break;
+    default:
+      return "";
+  }
+  return `${isNull(status) ? "null" : "file"}[${mount.toString(16)}:${inode.toString(16)}]`;
 }
 
-const isTerminal = ({ mode, device }: Stat): boolean =>
-  (mode & C.S_IFMT) === C.S_IFCHR && TERMINALS.includes(device.major);
+const isTerminal = ({ device }: Stat): boolean => TERMINALS.includes(device.major);
 
 const isNull = ({ mode, device: { major, minor } }: Stat): boolean =>
   (mode & C.S_IFMT) === C.S_IFCHR && major === 1 && minor === 3;
@@ -51,11 +61,16 @@ export function saveStreams(directory: string, streams: readonly string[]): void
   replaceFile(`${directory}/${DESCRIPTORS}`, JSON.stringify(streams), 0o600);
 }
 
-/**
- * By a checkpoint's names of its streams: the descriptors of this process that take their places. The null device is
- * opened and handed to `keep`. Throws Failure.
- */
-export function inheritedStreams(directory: string, keep: (fd: Fd) => Fd): { key: string; fd: Fd }[] {
+/** What takes the place of a checkpoint's standard streams. */
+interface Restored {
+  /** By criu's names: descriptors of this process. */
+  readonly inherited: { key: string; fd: Fd }[];
+  /** What the streams are from then on, as `streamNames` has it. */
+  readonly streams: string[];
+}
+
+/** Finds what takes the place of a checkpoint's streams. The null device is opened and handed to `keep`. Throws Failure. */
+export function restoredStreams(directory: string, keep: (fd: Fd) => Fd): Restored {
   const file = `${directory}/${DESCRIPTORS}`;
   let names: unknown;
   try {
@@ -65,11 +80,13 @@ export function inheritedStreams(directory: string, keep: (fd: Fd) => Fd): { key
   }
   if (!Array.isArray(names) || names.some((name) => typeof name !== "string"))
     throw new Failure(quote(file), { cause: "not a list of texts" });
-  const taken = new Set<string>();
-  return names.slice(0, 3).flatMap((name: string, stream) => {
+  const descriptors = new Map<string, Fd>();
+  const streams = names.slice(0, 3).map((name: string, stream) => {
     const key = criuName(name);
-    if (!/^(pipe|file|tty)[:[]/.test(key) || taken.has(key)) return [];
-    taken.add(key);
-    return [{ key, fd: key === name ? stream : keep(open("/dev/null", C.O_RDWR)) }];
+    if (!/^(pipe|file|tty)[:[]/.test(key)) return "";
+    const fd = descriptors.get(key) ?? (key === name ? stream : keep(open("/dev/null", C.O_RDWR)));
+    descriptors.set(key, fd);
+    return streamName(fd);
   });
+  return { inherited: [...descriptors].map(([key, fd]) => ({ key, fd })), streams };
 }

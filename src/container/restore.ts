@@ -19,7 +19,7 @@ import { planCgroups } from "./cgroups.js";
 import { type CriuOptions, checkDirectories, commonOptions, openDirectories, telling } from "./criu-options.js";
 import { externalSources } from "./external-mounts.js";
 import { restoredNamespaces } from "./external-namespaces.js";
-import { inheritedStreams } from "./external-streams.js";
+import { restoredStreams } from "./external-streams.js";
 import { rootOf } from "./facts.js";
 import { runHooks, runStopHooks } from "./hooks.js";
 import { makeMountPoints } from "./mount-points.js";
@@ -89,7 +89,8 @@ function restoreProcesses(options: RestoreOptions): Restored {
   const beginning = { ...bundle, rootfs, cgroups: cgroups && withoutLimits(cgroups) };
   return NewContainer.make(options, options.id, beginning, (container) => {
     const { directory, undo, keep } = container;
-    const streams = inheritedStreams(directories.images, keep);
+    const { inherited, streams } = restoredStreams(directories.images, keep);
+    container.record({ streams });
     const namespaces = openNamespaces(config);
     for (const type in namespaces) keep(namespaces[type]);
     const { consoleSocket } = options;
@@ -105,7 +106,7 @@ function restoreProcesses(options: RestoreOptions): Restored {
       root: rootfs,
       evasive_devices: true,
       rst_sibling: true,
-      inherit_fd: [...streams, ...inherit_fd],
+      inherit_fd: [...inherited, ...inherit_fd],
       join_ns,
       ext_mnt: Object.entries(sources).map(([key, val]) => ({ key, val })),
       ...(lsmProfile !== undefined && { lsm_profile: lsmProfile }),
@@ -116,7 +117,7 @@ function restoreProcesses(options: RestoreOptions): Restored {
       converse({
         kind: "restore",
         content,
-        inherited: [...Object.values(namespaces), ...streams.map(({ fd }) => fd).filter((fd) => fd > 2)],
+        inherited: [...Object.values(namespaces), ...inherited.map(({ fd }) => fd).filter((fd) => fd > 2)],
         root: rootfs,
         started: (pid) => ({ ...enterCgroups(pid, container, cgroups), ...openDirectories(pid, directories, keep) }),
         notified({ script, pid, fd }) {

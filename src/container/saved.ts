@@ -32,6 +32,8 @@ export interface Saved {
   readonly newKeyring: boolean;
   /** Whether there is a program to start. */
   readonly hasProcess: boolean;
+  /** What its standard streams were when it was made, as `streamNames` has it. */
+  readonly streams: readonly string[];
   readonly cgroup: CgroupPaths;
   /** The unit that systemd has made its cgroups by. */
   readonly unit?: Unit;
@@ -73,6 +75,7 @@ export const newRecord = (
   ownProcesses: makesNamespace(config, "pid"),
   newKeyring: true,
   hasProcess: config.process !== undefined,
+  streams: [],
   // Those that systemd makes are the container's from then on.
   cgroup: cgroups?.unit === undefined ? (cgroups?.cgroup.paths ?? {}) : {},
   checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,

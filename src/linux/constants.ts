@@ -47,6 +47,7 @@ const TABLE = {
   STATX_TYPE: 1,
   STATX_MODE: 2,
   STATX_BASIC_STATS: 0x7ff,
+  STATX_MNT_ID: 0x1000,
   // mount(2), umount2(2)
   MS_RDONLY: 1,
   MS_NOSUID: 2,

@@ -175,12 +175,14 @@ export interface Stat {
   device: { major: number; minor: number };
   /** The device of the file system that the file lies on. */
   fileSystem: { major: number; minor: number };
+  /** The id of the mount that it was found on, as /proc/self/mountinfo has it; 0 before Linux 5.8. */
+  mount: number;
 }
 
 /** A file's status, or undefined where there is none of this path. Other failures throw SyscallError. */
 export function stat(path: Path, dir: Fd = C.AT_FDCWD, flags = 0): Stat | undefined {
   const bytes = new Uint8Array(256);
-  const result = attempt("statx", dir, cstring(path), flags, C.STATX_BASIC_STATS, bytes);
+  const result = attempt("statx", dir, cstring(path), flags, C.STATX_BASIC_STATS | C.STATX_MNT_ID, bytes);
   if (result === -ENOENT) return undefined;
   must("statx", ["stat", path], result);
   const view = viewOf(bytes);
@@ -194,6 +196,7 @@ export function stat(path: Path, dir: Fd = C.AT_FDCWD, flags = 0): Stat | undefi
     size: Number(view.getBigUint64(40, true)),
     device: { major: u32(128), minor: u32(132) },
     fileSystem: { major: u32(136), minor: u32(140) },
+    mount: u32(144),
   };
 }
 

@@ -31,6 +31,7 @@ const SAVED: Saved = {
   ownProcesses: true,
   newKeyring: true,
   hasProcess: true,
+  streams: [],
   executable: "0:1:2",
   cgroup: {},
   checkMemory: false,

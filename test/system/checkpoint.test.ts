@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -138,6 +140,21 @@ function readSome(fd: number): string {
   assert.ok(waitReadable(fd, 30_000), "nothing comes");
   return ffi.decode(bytes.subarray(0, read(fd, bytes)));
 }
+
+withCriu("a shell is saved that has put a file in the place of its output, and gets its output back", (s, fdrunc) => {
+  s.write((config) => {
+    config.process.args = ["sh", "-c", "while ! test -e /count/go; do sleep 0.1; done >/count/n; echo back; sleep 99"];
+    config.mounts.push({ destination: "/count", type: "tmpfs", source: "tmpfs" });
+  });
+  fdrunc(["run", "--detach", "c"]).succeeds();
+  eventually(() => assert.equal(readlinkSync(`/proc/${pidOf(s)}/fd/1`), "/count/n"));
+  const output = openSync(s.path("output"), "a");
+  fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
+  fdrunc(["restore", "--detach", ...paths(s), "c"], { stdio: ["ignore", output] });
+  closeSync(output);
+  writeFileSync(`/proc/${pidOf(s)}/root/count/go`, "");
+  eventually(() => assert.equal(readFileSync(s.path("output"), "utf8"), "back\n"));
+});
 
 withCriu("a terminal is restored, and goes to the console socket", (s, fdrunc) => {
   s.write((config) => {
