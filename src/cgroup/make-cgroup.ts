@@ -1,6 +1,6 @@
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { EEXIST, ENODEV, ENOENT, EROFS, errnoName, errnoText } from "../linux/errno.js";
+import { EEXIST, ENODEV, ENOENT, errnoName, errnoText } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { mkdirAll, quote, readFile, writeFile } from "../linux/file.js";
 import { attempt } from "../linux/syscall.js";
@@ -120,7 +120,7 @@ function makeDirectory(path: string, mountPoint: string, parents: string[]): boo
     if (!noParent || left === 0) {
       throw new Failure(`make cgroup ${quote(path)}`, {
         cause: `${errnoText(errno)} (${errnoName(errno)})`,
-        hint: errno === EROFS ? "its hierarchy is mounted read-only" : undefined,
+        hint: HINTS[errnoName(errno)],
       });
     }
     const parent = parentOf(path);
@@ -129,6 +129,12 @@ function makeDirectory(path: string, mountPoint: string, parents: string[]): boo
 }
 
 const TRIES = 100;
+
+/** What the kernel means. */
+const HINTS: Record<string, string> = {
+  EROFS: "its hierarchy is mounted read-only",
+  EAGAIN: "cgroup.max.descendants or cgroup.max.depth of a cgroup above it does not allow more",
+};
 
 /** A cgroup that is there already must not be somebody else's. */
 function expectEmpty(directory: string): void {

@@ -341,6 +341,19 @@ test("v2: a process is found, stopped, let go on, and killed with its children",
   assert.equal(cgroup.exists, false);
 });
 
+test("v2: a parent that lets no cgroup be made below it is told of", (t) => {
+  const hierarchies = hostHierarchies(t, { v2: [] });
+  if (!hierarchies) return;
+  const unified = unifiedOnly(hierarchies);
+  const parent = ownParent(t, hierarchies);
+  const directory = unified[0].mountPoint + parent;
+  mkdirSync(directory);
+  writeFileSync(`${directory}/cgroup.max.descendants`, "0");
+  assert.throws(() => makeCgroup(planCgroup(unified, { id: "c", cgroupsPath: `${parent}/c` })), {
+    message: `make cgroup "${directory}/c": resource temporarily unavailable (EAGAIN) (cgroup.max.descendants or cgroup.max.depth of a cgroup above it does not allow more)`,
+  });
+});
+
 test("v2: a signal other than KILL reaches all", async (t) => {
   const hierarchies = hostHierarchies(t, { v2: [] });
   if (!hierarchies) return;

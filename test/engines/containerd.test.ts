@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { MISSING_CRIU } from "../system/criu.js";
 import { eventually } from "../system/harness.js";
 import { Containerd, IMAGE } from "./containerd.js";
+import { DENIALS } from "./denied-cgroups.js";
 import { loadTests, type Subject } from "./load.js";
 import type { Runtime } from "./runtime.js";
 import { type Feature, onTerminal, succeeds, suite } from "./suite.js";
@@ -38,7 +39,21 @@ const option = (name: string, flags: readonly string[], script: string, output: 
   run: (engine, runtime) => assert.equal(run(engine, runtime, flags, "sh", "-c", script).trim(), output),
 });
 
-/** A row whose container cannot run: what ctr says of it is one line, which tells why. */
+/** Has ctr run a container that cannot run: what it says of it is one line, which tells why. */
+function fails(
+  engine: Containerd,
+  runtime: Runtime,
+  flags: readonly string[],
+  program: readonly string[],
+  why: RegExp,
+): void {
+  const { status, stderr } = engine.ctr("run", "--rm", ...engine.use(runtime), ...flags, IMAGE, "c", ...program);
+  assert.equal(status, 1);
+  assert.match(stderr, /^ctr: [^\n]+\n$/);
+  assert.match(stderr, why);
+}
+
+/** A row whose container cannot run. */
 const error = (
   name: string,
   flags: readonly string[],
@@ -46,12 +61,7 @@ const error = (
   why: RegExp,
 ): Feature<Containerd> => ({
   name: `error: ${name}`,
-  run: (engine, runtime) => {
-    const { status, stderr } = engine.ctr("run", "--rm", ...engine.use(runtime), ...flags, IMAGE, "c", ...program);
-    assert.equal(status, 1);
-    assert.match(stderr, /^ctr: [^\n]+\n$/);
-    assert.match(stderr, why);
-  },
+  run: (engine, runtime) => fails(engine, runtime, flags, program, why),
 });
 
 const FEATURES: readonly Feature<Containerd>[] = [
@@ -236,6 +246,15 @@ const FEATURES: readonly Feature<Containerd>[] = [
   error("a program that is not there", [], ["/nosuch"], /\/nosuch/),
   error("a mount that cannot be made", ["--mount=type=nosuch,src=x,dst=/m"], ["true"], /nosuch|no such device/),
   error("a cgroup that cannot be made", ["--cgroup=/cgroup.procs/c"], ["true"], /cgroup\.procs/),
+  // ctr has no option for CPUs.
+  ...DENIALS.filter(({ flags }) => !flags.some((flag) => flag.startsWith("--cpuset"))).map(
+    ({ name, missing, flags, why, deny }): Feature<Containerd> => ({
+      name: `error: a cgroup denied: ${name}`,
+      missing,
+      run: (engine, runtime) =>
+        deny(engine.place, (parent) => fails(engine, runtime, [`--cgroup=/${parent}/c`, ...flags], ["true"], why)),
+    }),
+  ),
   option("run --memory-limit", ["--memory-limit=33554432"], "cat /proc/self/cgroup | grep -c memory", "1"),
   option("run --env --cwd", ["--env=A=b", "--cwd=/tmp"], "echo $A $PWD", "b /tmp"),
   option("run --read-only", ["--read-only"], "touch /x 2>/dev/null || echo no", "no"),

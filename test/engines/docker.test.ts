@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../system/harness.js";
+import { DENIALS } from "./denied-cgroups.js";
 import { Docker, IMAGE } from "./docker.js";
 import { OPTION_FEATURES, withoutResourceCapability } from "./docker-options.js";
 import { loadTests, type Subject, speedTest } from "./load.js";
@@ -24,15 +25,24 @@ const build = (engine: Docker, runtime: Runtime, buildkit: string): void => {
   assert.equal(engine.say("run", "--rm", ...engine.use(runtime), "built", "cat", "/built"), runtime.name);
 };
 
-/** A row whose container cannot run: what docker says of it is one line, which tells why. */
+/** Has docker run a container that cannot run: what it says of it is one line, which tells why. */
+const fails = (
+  { docker, use }: Docker,
+  runtime: Runtime,
+  flags: readonly string[],
+  program: readonly string[],
+  why: RegExp,
+): void => {
+  const { status, stderr } = docker(["run", "--rm", ...use(runtime), ...flags, IMAGE, ...program]);
+  assert.ok(status !== null && status >= 125);
+  assert.match(stderr, /^docker: Error response from daemon: [^\n]+\n/);
+  assert.match(stderr, why);
+};
+
+/** A row whose container cannot run. */
 const error = (name: string, flags: readonly string[], program: readonly string[], why: RegExp): Feature<Docker> => ({
   name: `error: ${name}`,
-  run: ({ docker, use }, runtime) => {
-    const { status, stderr } = docker(["run", "--rm", ...use(runtime), ...flags, IMAGE, ...program]);
-    assert.ok(status !== null && status >= 125);
-    assert.match(stderr, /^docker: Error response from daemon: [^\n]+\n/);
-    assert.match(stderr, why);
-  },
+  run: (engine, runtime) => fails(engine, runtime, flags, program, why),
 });
 
 const FEATURES: readonly Feature<Docker>[] = [
@@ -268,6 +278,16 @@ const FEATURES: readonly Feature<Docker>[] = [
   error("a program that is not there", [], ["/nosuch"], /\/nosuch/),
   error("a mount that cannot be made", ["--volume=/etc:/proc/sys"], ["true"], /\/proc\/sys/),
   error("a cgroup that cannot be made", ["--cgroup-parent=/cgroup.procs"], ["true"], /cgroup\.procs/),
+  ...DENIALS.map(
+    ({ name, missing, flags, why, deny }): Feature<Docker> => ({
+      name: `error: a cgroup denied: ${name}`,
+      missing,
+      run: (engine, runtime) =>
+        deny(engine.place, (parent) => {
+          fails(engine, runtime, [`--cgroup-parent=/${parent}`, ...flags], ["true"], why);
+        }),
+    }),
+  ),
   ...OPTION_FEATURES,
 ];
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { MISSING_CRIU } from "../system/criu.js";
+import { DENIALS } from "./denied-cgroups.js";
 import { IMAGE, Podman } from "./podman.js";
 import { loadTests } from "./podman-load.js";
 import { PODS } from "./podman-pods.js";
@@ -401,6 +402,20 @@ const FEATURES: readonly Feature<Podman>[] = [
       line(127, /exec:? "nothing": executable file not found/, p.podman("exec", "c", "nothing"));
     },
   },
+  ...DENIALS.map(
+    ({ name, missing, flags, why, deny }): Feature<Podman> => ({
+      name: `error: a cgroup denied: ${name}`,
+      missing,
+      run: (p, runtime) =>
+        deny(p.place, (parent) => {
+          const { status, stderr } = p.run(runtime, [`--cgroup-parent=/${parent}`, ...flags], "true");
+          assert.equal(status, 126, stderr);
+          // podman itself may warn that its monitor goes without a cgroup.
+          const [line = ""] = /^Error: [^\n]+\n$/m.exec(stderr) ?? [];
+          assert.match(line, why, stderr);
+        }),
+    }),
+  ),
 ];
 
 const { missing, engine } = suite(
