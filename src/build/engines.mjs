@@ -8,7 +8,17 @@ import { runTestFiles, testFiles } from "./test-files.mjs";
 const PACKAGES = [
   ...["containerd", "docker.io", "podman", "buildah", "runc", "crun"],
   // What engines call: for processes, networks, ordinary users.
-  ...["conmon", "catatonit", "netavark", "containernetworking-plugins", "iproute2", "iptables", "uidmap", "curl"],
+  ...[
+    "conmon",
+    "catatonit",
+    "netavark",
+    "containernetworking-plugins",
+    "iproute2",
+    "iptables",
+    "uidmap",
+    "slirp4netns",
+    "curl",
+  ],
 ];
 
 /** Milliseconds that a file may take where it repeats thousands of times. */

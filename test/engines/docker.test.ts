@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { MISSING_CRIU } from "../system/criu.js";
 import { eventually } from "../system/harness.js";
 import { DENIALS } from "./denied-cgroups.js";
 import { Docker, IMAGE } from "./docker.js";
 import { OPTION_FEATURES, withoutResourceCapability } from "./docker-options.js";
+import { REMAP_FEATURE } from "./docker-remap.js";
 import { loadTests, type Subject, speedTest } from "./load.js";
 import type { Runtime } from "./runtime.js";
 import { type Feature, onTerminal, succeeds, suite } from "./suite.js";
@@ -264,6 +266,25 @@ const FEATURES: readonly Feature<Docker>[] = [
       assert.equal(JSON.parse(readFileSync(marker, "utf8")).status, "creating");
     },
   },
+  {
+    name: "checkpoint create, ls, start --checkpoint",
+    missing: () => MISSING_CRIU || undefined,
+    run: ({ say, use, inspect }, runtime) => {
+      const counting = "i=0; while :; do i=$((i+1)); echo $i > /tmp/n; sleep 0.05; done";
+      say("run", "--detach", "--name=one", ...use(runtime), IMAGE, "sh", "-c", counting);
+      const count = () => Number(say("exec", "one", "cat", "/tmp/n"));
+      eventually(() => assert.ok(count() > 10));
+      say("checkpoint", "create", "--leave-running", "one", "first");
+      const before = count();
+      eventually(() => assert.ok(count() > before));
+      say("checkpoint", "create", "one", "second");
+      assert.equal(inspect("one", "{{.State.Status}}"), "exited");
+      assert.equal(say("checkpoint", "ls", "one"), "CHECKPOINT NAME\nfirst\nsecond");
+      say("start", "--checkpoint=second", "one");
+      assert.ok(count() > before);
+    },
+  },
+  REMAP_FEATURE,
   {
     name: "live-restore: dockerd killed and started again",
     run: async (engine, runtime) => {

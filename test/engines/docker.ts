@@ -33,6 +33,7 @@ export class Docker {
     const config = {
       "cgroup-parent": `/${place.tag}`,
       "live-restore": true,
+      experimental: true, // has checkpoints
       runtimes: Object.fromEntries(
         [
           ...RUNTIMES,
@@ -47,8 +48,12 @@ export class Docker {
     const daemon = await start(place);
     const version = succeeds(place.run([CLIENT, "version", "--format={{.Server.Version}}"])).trim();
     const engine = new Docker(place, daemon, `docker ${version.replace(/\+.*/, "")}`);
-    succeeds(engine.docker(["load"], { input: imageArchive(IMAGE) }));
+    engine.loadImage();
     return engine;
+  }
+
+  private loadImage(): void {
+    succeeds(this.docker(["load"], { input: imageArchive(IMAGE) }));
   }
 
   readonly docker = (args: readonly string[], running: Running = {}): Outcome =>
@@ -96,10 +101,22 @@ export class Docker {
     eventually(() => assert.equal(this.say("info", "--format={{.DefaultRuntime}}"), wanted));
   }
 
-  /** Ends dockerd by a signal, and starts it again. */
-  async restart(signal: NodeJS.Signals): Promise<void> {
+  /** Ends dockerd by a signal, and starts it again, with options. */
+  async restart(signal: NodeJS.Signals, ...options: string[]): Promise<void> {
     await this.daemon.kill(signal);
-    this.daemon = await start(this.place);
+    this.daemon = await start(this.place, options);
+  }
+
+  /** Does something with a dockerd that has other options, which knows nothing of other containers. */
+  async withOptions(options: readonly string[], act: () => void): Promise<void> {
+    await this.restart("SIGTERM", ...options);
+    try {
+      this.loadImage();
+      act();
+    } finally {
+      this.tidy();
+      await this.restart("SIGTERM");
+    }
   }
 
   /**
@@ -152,9 +169,9 @@ function withHooks(place: Place, { name, path }: Runtime): string {
 }
 
 /** Starts dockerd, and waits until it answers. */
-async function start(place: Place): Promise<Daemon> {
+async function start(place: Place, options: readonly string[] = []): Promise<Daemon> {
   const log = place.path("dockerd.log");
-  const daemon = place.daemon(["dockerd", "--containerd=/run/containerd/containerd.sock"], log, {
+  const daemon = place.daemon(["dockerd", "--containerd=/run/containerd/containerd.sock", ...options], log, {
     PATH: `${place.path("bin")}:${process.env.PATH}`,
   });
   await answers(() => place.run([CLIENT, "version"]).status === 0, log);

@@ -1,24 +1,44 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { IMAGE, type Podman } from "./podman.js";
 import type { Runtime } from "./runtime.js";
 import { type Feature, succeeds } from "./suite.js";
 
 const USER = "31000";
 const HOME = "/run/home";
+const TUN = "/dev/net/tun";
+const SLIRP = "/usr/bin/slirp4netns";
 
-/** Makes a user of the place's own, who has ids to give. Done again, nothing changes. */
+/**
+ * Makes a user of the place's own, who has ids to give, and lets all make network devices, as udev does. Done again, nothing
+ * changes.
+ */
 const MAKE_USER = `set -e
 mkdir -p ${HOME} /run/user/${USER}
 chown ${USER}:${USER} ${HOME} /run/user/${USER}
 grep -q ^tester: /etc/passwd || echo 'tester:x:${USER}:${USER}::${HOME}:/bin/sh' >>/etc/passwd
 grep -q ^tester: /etc/group || echo 'tester:x:${USER}:' >>/etc/group
-for file in subuid subgid; do echo tester:3100000:65536 >/etc/$file; done`;
+for file in subuid subgid; do echo tester:3100000:65536 >/etc/$file; done
+if test -c ${TUN} && test $(stat -c %a ${TUN}) != 666; then
+  mknod -m 666 /run/tun c 10 200
+  mount --bind /run/tun ${TUN}
+fi`;
 
-/** A row in which an ordinary user calls podman: `ok` returns what it puts out, and demands the exit status 0. */
-function ordinary(name: string, run: (ok: (...args: string[]) => string, p: Podman) => void): Feature<Podman> {
+/**
+ * A row in which an ordinary user calls podman: `ok` returns what it puts out, and demands the exit status 0. It needs that
+ * paths are there.
+ */
+function ordinary(
+  name: string,
+  run: (ok: (...args: string[]) => string, p: Podman) => void,
+  ...needs: string[]
+): Feature<Podman> {
   return {
     name: `an ordinary user: ${name}`,
+    missing: () => {
+      const absent = needs.find((path) => !existsSync(path));
+      return absent && `needs ${absent}`;
+    },
     run(p: Podman, runtime: Runtime) {
       succeeds(p.place.run(["sh", "-c", MAKE_USER]));
       // The image lies there.
@@ -73,6 +93,18 @@ export const ROOTLESS: readonly Feature<Podman>[] = [
     ok("kill", "c");
     assert.equal(ok("wait", "c"), "137\n");
   }),
+  ordinary(
+    "a network of its own by slirp4netns, with a published port",
+    (ok, p) => {
+      const serve = ["sh", "-c", "echo served >/tmp/index.html; exec httpd -f -p 80 -h /tmp"];
+      ok("run", "--detach", "--name=c", "--network=slirp4netns", "--publish=8080:80", IMAGE, ...serve);
+      const fetched = p.place.run(["curl", "-s", "--retry", "20", "--retry-connrefused", "127.0.0.1:8080"]);
+      assert.equal(succeeds(fetched), "served\n");
+      assert.match(ok("exec", "c", "ip", "-4", "addr", "show", "tap0"), / inet 10\.0\.2\.100\/24 /);
+    },
+    TUN,
+    SLIRP,
+  ),
   ordinary("a pod", (ok) => {
     ok("pod", "create", "--name=pod", NONE);
     ok("run", "--detach", "--pod=pod", "--name=one", IMAGE, "sleep", "1000");
