@@ -1,14 +1,12 @@
 /*
  * The newest containerd, of version 2, for tests beside the system's own: from Debian's sid, unpacked and not installed.
  */
-import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fetchFromDebian } from "./debian.mjs";
+import { unpackFromDebian } from "./debian.mjs";
 import { HERE, TARGETS } from "./engine.mjs";
 import { once } from "./once.mjs";
 
-const CACHE = new URL("../../.cache/containerd/", import.meta.url).pathname;
+const CACHE = new URL("../../.cache/containerd", import.meta.url).pathname;
 
 /**
  * Makes .cache/containerd/usr/bin.
@@ -16,10 +14,7 @@ const CACHE = new URL("../../.cache/containerd/", import.meta.url).pathname;
  * @throws {import("./unavailable.mjs").Unavailable} where it cannot be had
  */
 export async function provideContainerd() {
-  await once(join(CACHE, "usr/bin/containerd"), [], () => {
-    const download = join(CACHE, "download");
-    const wanted = { package: "containerd", architecture: TARGETS[HERE].debian, release: "sid" };
-    execFileSync("dpkg-deb", ["-x", fetchFromDebian(download, wanted), CACHE]);
-    rmSync(download, { recursive: true });
-  });
+  await once(join(CACHE, "usr/bin/containerd"), [], () =>
+    unpackFromDebian(CACHE, { package: "containerd", architecture: TARGETS[HERE].debian, release: "sid" }),
+  );
 }

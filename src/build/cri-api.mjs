@@ -2,10 +2,9 @@
  * Kubernetes' container runtime interface, as gRPC's language describes it: from Debian's package of its Go sources, which
  * only the newest release has.
  */
-import { execFileSync } from "node:child_process";
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fetchFromDebian } from "./debian.mjs";
+import { unpackFromDebian } from "./debian.mjs";
 import { once } from "./once.mjs";
 
 const CACHE = new URL("../../.cache/cri/", import.meta.url).pathname;
@@ -19,10 +18,9 @@ const FILE = "usr/share/gocode/src/k8s.io/cri-api/pkg/apis/runtime/v1/api.proto"
 export async function provideCriApi() {
   const target = join(CACHE, "api.proto");
   await once(target, [], () => {
-    const download = join(CACHE, "download");
-    const wanted = { package: "golang-k8s-cri-api-dev", architecture: "all", release: "sid" };
-    execFileSync("dpkg-deb", ["-x", fetchFromDebian(download, wanted), join(CACHE, "root")]);
-    copyFileSync(join(CACHE, "root", FILE), target);
-    for (const directory of [download, join(CACHE, "root")]) rmSync(directory, { recursive: true });
+    const root = join(CACHE, "root");
+    unpackFromDebian(root, { package: "golang-k8s-cri-api-dev", architecture: "all", release: "sid" });
+    copyFileSync(join(root, FILE), target);
+    rmSync(root, { recursive: true });
   });
 }

@@ -2,7 +2,7 @@
  * Files from the Debian archive, by apt, without touching the system's own package lists: apt gets a sources list, a
  * list directory and a cache of our own. What it fetches is vouched for by Debian's archive key.
  */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Unavailable } from "./unavailable.mjs";
@@ -49,6 +49,28 @@ export function fetchWithDependencies(directory, name, architecture, release) {
   return readdirSync(archives)
     .filter((file) => file.endsWith(".deb"))
     .map((file) => join(archives, file));
+}
+
+/**
+ * Makes a directory anew of what is in a binary package, without installing it.
+ *
+ * @param {string} directory
+ * @param {{ package: string, architecture: string, release?: string, dependencies?: boolean }} wanted as of
+ *   `fetchFromDebian`; with all that it depends on, if asked for
+ * @throws {Unavailable} without apt, Debian's key or the network
+ */
+export function unpackFromDebian(directory, wanted) {
+  const download = `${directory}.download`;
+  try {
+    const files = wanted.dependencies
+      ? fetchWithDependencies(download, wanted.package, wanted.architecture, wanted.release)
+      : [fetchFromDebian(download, wanted)];
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+    for (const file of files) execFileSync("dpkg-deb", ["-x", file, directory]);
+  } finally {
+    rmSync(download, { recursive: true, force: true });
+  }
 }
 
 /** An apt that knows the packages of a release of Debian and has its files in a directory, which is made anew. */

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { fetchFromDebian } from "./debian.mjs";
+import { fetchFromDebian, unpackFromDebian } from "./debian.mjs";
 import { once } from "./once.mjs";
 import { Unavailable } from "./unavailable.mjs";
 
@@ -116,10 +116,9 @@ async function quickjsSource() {
 
 async function muslFor(architecture) {
   const musl = join(CACHE, architecture, "musl");
-  await once(musl, [], () => {
-    const wanted = { package: "musl-dev", architecture: TARGETS[architecture].debian };
-    execFileSync("dpkg-deb", ["-x", fetchFromDebian(join(CACHE, architecture, "download"), wanted), musl]);
-  });
+  await once(musl, [], () =>
+    unpackFromDebian(musl, { package: "musl-dev", architecture: TARGETS[architecture].debian }),
+  );
   const triplet = `${architecture}-linux-musl`;
   return { include: join(musl, "usr/include", triplet), lib: join(musl, "usr/lib", triplet) };
 }

@@ -2,10 +2,9 @@
  * A program of another release of Debian, for tests and the bench: its package with all that it depends on, unpacked into
  * a directory of its own, and changed to find its libraries and their dynamic linker there. Nothing is installed.
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { fetchWithDependencies } from "./debian.mjs";
+import { unpackFromDebian } from "./debian.mjs";
 import { HERE, TARGETS } from "./engine.mjs";
 import { once } from "./once.mjs";
 import { Unavailable } from "./unavailable.mjs";
@@ -28,12 +27,7 @@ export async function unpackedProgram(name, path, release) {
   const root = join(CACHE, release, name);
   const program = join(root, path);
   await once(root, [release, name], () => {
-    rmSync(root, { recursive: true, force: true });
-    mkdirSync(root, { recursive: true });
-    const download = `${root}.download`;
-    for (const file of fetchWithDependencies(download, name, TARGETS[HERE].debian, release))
-      execFileSync("dpkg-deb", ["-x", file, root]);
-    rmSync(download, { recursive: true });
+    unpackFromDebian(root, { package: name, architecture: TARGETS[HERE].debian, release, dependencies: true });
     const linker = spawnSync("find", [root, "-name", LINKERS[HERE]], { encoding: "utf8" }).stdout.split("\n")[0];
     const libraries = join(root, "usr/lib", `${HERE}-linux-gnu`);
     const change = ["--set-interpreter", linker, "--force-rpath", "--set-rpath", libraries, program];
