@@ -44,9 +44,9 @@ function node(path, ...args) {
   if (status !== 0) process.exitCode = 1;
 }
 
-/** The file that tells which blocks of a program's heap commands write to: those are the same on all architectures. */
+/** The file that tells how commands use the blocks of a program's heap, which are the same on all architectures. */
 async function observed(program, script) {
-  const [engine, output] = [await buildEngine(HERE), join(ROOT, `.cache/${program}.written`)];
+  const [engine, output] = [await buildEngine(HERE), join(ROOT, `.cache/${program}.observed`)];
   const observe = program === "fdrunc" ? observeFdrunc : () => writeFileSync(output, "");
   await once(output, [engine, script, join(ROOT, "src/build/observe.mjs")], () => observe(engine, script, output));
   return output;
@@ -56,9 +56,9 @@ async function quickjsForm(program, script, architecture) {
   const output = join(DIST, architecture === HERE ? program : `${program}-${architecture}`);
   try {
     const engine = await buildEngine(architecture);
-    const written = await observed(program, script);
-    const inputs = [engine, script, written, join(ROOT, "src/build/image.mjs")];
-    await once(output, inputs, () => makeImage(architecture, engine, script, written, output));
+    const observation = await observed(program, script);
+    const inputs = [engine, script, observation, join(ROOT, "src/build/image.mjs")];
+    await once(output, inputs, () => makeImage(architecture, engine, script, observation, output));
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     rmSync(output, { force: true });

@@ -11,14 +11,14 @@ import { Unavailable } from "./unavailable.mjs";
  * @param {keyof TARGETS} architecture
  * @param {string} engine the path of the engine's executable
  * @param {string} script the path of the JavaScript file
- * @param {string} written the path of a file with a bit for each block of the heap that commands write to, or empty
+ * @param {string} observation the path of a file that tells how commands use the heap's blocks, or empty
  * @param {string} output the path of the executable to write
  * @throws {Unavailable} without the emulator for another machine's engine
  * @throws {Error} with what the engine said, when the script cannot be loaded
  */
-export function makeImage(architecture, engine, script, written, output) {
+export function makeImage(architecture, engine, script, observation, output) {
   const [program, ...args] = architecture === HERE ? [engine] : [TARGETS[architecture].emulator, engine];
-  const [input, separation] = [openSync(script, "r"), openSync(written, "r")];
+  const [input, separation] = [openSync(script, "r"), openSync(observation, "r")];
   const options = { stdio: [input, "pipe", "pipe", separation], maxBuffer: 1 << 28 };
   const { status, signal, error, stdout: heap, stderr } = spawnSync(program, args, options);
   for (const fd of [input, separation]) closeSync(fd);

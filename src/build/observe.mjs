@@ -1,6 +1,7 @@
 /*
- * Which blocks of its heap a program writes to, when it does what it mostly does. The executable keeps these apart from
- * the rest, which need not be copied when it starts (src/ffi/quickjs/heap.c).
+ * Which blocks of its heap a program writes to or reads, when it does what it mostly does. The executable keeps these apart
+ * from the rest: what is only read need not be copied when it starts, what is not touched not be mapped
+ * (src/ffi/quickjs/heap.c).
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +17,7 @@ const SOURCES = new URL("../../dist/node/config", import.meta.url).pathname;
  * @param {string} engine the path of an executable for this machine
  * @param {string} script the path of the JavaScript file
  * @param {string[][]} commands the arguments of each; whether it goes well does not matter
- * @param {string} output the path of the file to write, with a bit for each block; empty where nothing could be observed
+ * @param {string} output the path of the file to write, heap.h's Observation; empty where nothing could be observed
  */
 export function observeHeap(engine, script, commands, output) {
   const fds = [openSync(script, "r"), "ignore", "ignore", openSync(output, "w")];
@@ -30,7 +31,7 @@ export function observeHeap(engine, script, commands, output) {
 
 /**
  * Observes fdrunc with a container in namespaces of its own, that of users among them: it needs no rights and no cgroups,
- * and leaves nothing behind.
+ * and leaves nothing behind. With root's rights, also with one that has cgroups.
  *
  * @param {string} engine
  * @param {string} script
@@ -48,22 +49,27 @@ export async function observeFdrunc(engine, script, output) {
     writeFileSync(join(directory, name, "config.json"), JSON.stringify({ ...config, process: asked }));
     return ["--bundle", join(directory, name), "c"];
   };
+  const usual = (bundle) => [
+    ["create", ...bundle],
+    ["state", "c"],
+    ["exec", "c", program],
+    ["start", "c"],
+    ["delete", "--force", "c"],
+    ["run", ...bundle],
+  ];
   try {
-    const own = bundle("own", rootless(defaultConfig(), process.getuid(), process.getgid()));
-    const commands = [
-      ["create", ...own],
-      ["state", "c"],
-      ["exec", "c", program],
-      ["start", "c"],
-      ["delete", "--force", "c"],
-      ["run", ...own],
-    ].map((command) => ["--rootless", "true", ...command]);
-    const plan = ["plan", ...bundle("default", defaultConfig())];
+    const [user, group] = [process.getuid(), process.getgid()];
+    const own = bundle("own", rootless(defaultConfig(), user, group));
+    const whole = defaultConfig();
+    whole.linux.cgroupsPath = `/fdrunc-build-${process.pid}`;
+    const full = bundle("full", whole);
+    const commands = [...usual(own).map((command) => ["--rootless", "true", ...command]), ["plan", ...full]];
+    if (user === 0) commands.push(...usual(full));
     const root = ["--root", join(directory, "state")];
     observeHeap(
       engine,
       script,
-      [...commands, plan].map((command) => [...root, ...command]),
+      commands.map((command) => [...root, ...command]),
       output,
     );
   } finally {

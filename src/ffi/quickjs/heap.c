@@ -5,10 +5,12 @@
  * All state is within the arena, whose address is fixed. So a copy of it, put into the executable file, is the same
  * heap in another process: the build loads the program once and keeps what that made.
  *
- * A page that is written to, if only for a count of references, has to be copied; the others stay where the kernel has
- * cached the file. So the blocks that commands write to lie together. Which these are is observed by the build: it loads
- * the program with each block in pages of its own, forks, has the child run a command, and asks the kernel which pages
- * the child has got copies of. The same script asks for the same blocks in the same order when it is loaded again.
+ * A page that is written to, if only for a count of references, has to be copied; one that is read is mapped from where
+ * the kernel has cached the file, together with its neighbours; the others cost nothing. So the blocks that commands
+ * write to lie together, and so do those that they read. Which these are is observed by the build: it loads the program
+ * with each block in pages of its own, forks, has the child run a command, and asks the kernel which pages the child has
+ * mapped, and which of these are copies. The same script asks for the same blocks in the same order when it is loaded
+ * again.
  */
 #include "heap.h"
 
@@ -20,7 +22,9 @@
 #define PAGE 4096ul
 /* Address space; a page costs memory only when it is touched. */
 #define ARENA_SIZE (16ul << 20)
-#define SPREAD_SIZE (1ul << 30)
+#define SPREAD_SIZE (1ul << 34)
+/* What the kernel maps at once, at most, around a page that is read: its fault_around_bytes. */
+#define WINDOW (16 * PAGE)
 #define SMALL 1024
 #define LARGEST (1ul << 40)
 #define CLASSES (SMALL / 16 + 4 * 30) /* from 2^10 to 2^40 in quarters */
@@ -47,17 +51,18 @@ typedef struct {
 
 static struct {
   void *root;
-  Zone written, read; /* `read` has no room, unless blocks are kept apart */
+  Zone written, read, untouched; /* only the first has room, unless blocks are kept apart */
   char blocks[ARENA_SIZE] __attribute__((aligned(16)));
 } arena __attribute__((aligned(PAGE)));
 
 /* While the program is loaded. */
 static size_t asked; /* how many blocks were asked for */
-static const uint8_t *separation;
+static const Observation *separation;
 static size_t separated;
-static char *spread;      /* where the blocks are that have pages of their own */
-static uint32_t *owners;  /* by page from there: the number of the block */
-static uint8_t *observed; /* by number: a bit for each block that was written to; shared with children */
+static int file = -1;     /* of the blocks that have pages of their own; */
+static char *spread;      /* where they are, each at the beginning of a window; */
+static uint32_t *owners;  /* by window from there: the number of the block */
+static Observation *observed; /* shared with children */
 
 /* Sizes go by 16 bytes up to 1 KiB, then in four steps to each power of two. */
 static Header header_for(Zone *zone, size_t size) {
@@ -70,12 +75,12 @@ static Header header_for(Zone *zone, size_t size) {
   return (Header){quarters << shift, &zone->freed[SMALL / 16 + 4 * (shift - 8) + quarters - 5]};
 }
 
-static size_t pages(size_t size) { return (size + PAGE - 1) / PAGE; }
+static size_t windows(size_t size) { return (size + WINDOW - 1) / WINDOW; }
 
 /* Cuts a block; NULL where there is no room for it. */
 static void *cut(Zone *zone, Header header) {
   size_t needed = sizeof header + header.size;
-  if (spread) needed = pages(needed) * PAGE;
+  if (spread) needed = windows(needed) * WINDOW;
   if (needed > (size_t)(zone->end - zone->top)) return NULL;
   Header *block = (Header *)zone->top;
   zone->top += needed;
@@ -95,8 +100,8 @@ static int extend(Zone *zone, size_t size) {
 static void *allocate(JSMallocState *state, size_t size) {
   if (size > LARGEST) return NULL;
   size_t number = asked++;
-  int is_read = number < separated && !(separation[number / 8] >> number % 8 & 1);
-  Zone *zone = is_read ? &arena.read : &arena.written;
+  int use = number < separated ? separation->uses[number] : WRITTEN;
+  Zone *zone = use == WRITTEN ? &arena.written : use == READ ? &arena.read : &arena.untouched;
   if (!arena.written.end) arena.written.top = arena.blocks, arena.written.end = arena.blocks + ARENA_SIZE;
   Header header = header_for(zone, size);
   void *data = *header.list;
@@ -104,12 +109,12 @@ static void *allocate(JSMallocState *state, size_t size) {
     *header.list = *(void **)data;
   } else {
     data = cut(zone, header);
-    if (!data && arena.read.end) data = cut(&arena.read, header);
+    if (!data && arena.untouched.end) data = cut(&arena.untouched, header);
     if (!data && extend(zone, header.size)) data = cut(zone, header);
     if (!data) return NULL;
   }
   if (spread)
-    for (size_t i = pages(sizeof header + header.size), at = ((char *)data - spread) / PAGE; i-- > 0;)
+    for (size_t i = windows(sizeof header + header.size), at = ((char *)data - spread) / WINDOW; i-- > 0;)
       owners[at + i] = number;
   state->malloc_size += header.size;
   return data;
@@ -142,7 +147,7 @@ const JSMallocFunctions heap_functions = {allocate, release, resize, usable_size
 void **heap_root(void) { return &arena.root; }
 
 const void *heap_content(size_t *length) {
-  *length = (arena.read.end ? arena.read.top : arena.written.top) - (char *)&arena;
+  *length = (arena.untouched.end ? arena.untouched.top : arena.written.top) - (char *)&arena;
   return &arena;
 }
 
@@ -152,40 +157,55 @@ void heap_prepare(void) {
   madvise(&arena, length < most ? length : most, MADV_POPULATE_WRITE);
 }
 
-void heap_separate(const uint8_t *written, size_t count) {
-  arena.written.top = arena.blocks, arena.written.end = arena.read.top = arena.blocks + WRITTEN_SIZE;
-  arena.read.end = arena.blocks + ARENA_SIZE;
-  separation = written, separated = count;
+void heap_separate(const Observation *observation, size_t count) {
+  char *read = arena.blocks + WRITTEN_SIZE;
+  char *untouched = read + (observation->read_size + PAGE - 1) / PAGE * PAGE;
+  arena.written.top = arena.blocks, arena.written.end = arena.read.top = read;
+  arena.read.end = arena.untouched.top = untouched;
+  arena.untouched.end = arena.blocks + ARENA_SIZE;
+  separation = observation, separated = count;
 }
 
-static void *map(size_t length, int sharing) {
-  void *data = mmap(NULL, length, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static void *map(void *place, size_t length, int flags) {
+  void *data = mmap(place, length, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, flags & MAP_ANONYMOUS ? -1 : file, 0);
   if (data == MAP_FAILED) _exit(1);
   return data;
 }
 
 void heap_spread(void) {
-  spread = map(SPREAD_SIZE, MAP_PRIVATE);
-  madvise(spread, SPREAD_SIZE, MADV_NOHUGEPAGE);
-  owners = map(SPREAD_SIZE / PAGE * sizeof *owners, MAP_PRIVATE);
-  observed = map(SPREAD_SIZE, MAP_SHARED);
+  file = memfd_create("heap", MFD_CLOEXEC);
+  if (file < 0 || ftruncate(file, SPREAD_SIZE)) _exit(1);
+  char *place = map(NULL, SPREAD_SIZE + WINDOW, MAP_PRIVATE | MAP_ANONYMOUS);
+  spread = map(place + WINDOW - (size_t)place % WINDOW, SPREAD_SIZE, MAP_SHARED | MAP_FIXED);
+  owners = map(NULL, SPREAD_SIZE / WINDOW * sizeof *owners, MAP_PRIVATE | MAP_ANONYMOUS);
+  observed = map(NULL, sizeof *observed + SPREAD_SIZE / WINDOW * 16, MAP_SHARED | MAP_ANONYMOUS);
   arena.written.top = spread, arena.written.end = spread + SPREAD_SIZE;
 }
 
+/* Pages of a file are not mapped in a child before it touches them. */
+void heap_settle(void) { map(spread, SPREAD_SIZE, MAP_PRIVATE | MAP_FIXED); }
+
 void heap_observe(void) {
-  const uint64_t PRESENT = 1ul << 63, EXCLUSIVE = 1ul << 56; /* proc(5), /proc/pid/pagemap */
-  uint64_t entries[512];
-  ssize_t length;
+  const uint64_t PRESENT = 1ul << 63, OF_FILE = 1ul << 61; /* proc(5), /proc/pid/pagemap */
+  uint64_t entries[WINDOW / PAGE];
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  lseek(pagemap, (size_t)spread / PAGE * sizeof *entries, SEEK_SET);
-  for (uint32_t *owner = owners, *end = owners + (arena.written.top - spread) / PAGE; owner < end;) {
-    if ((length = read(pagemap, entries, sizeof entries)) <= 0) _exit(1);
-    for (size_t i = 0; i < length / sizeof *entries && owner < end; i++, owner++)
-      if ((entries[i] & PRESENT) && (entries[i] & EXCLUSIVE)) observed[*owner / 8] |= 1 << *owner % 8;
+  for (char *window = spread; window < arena.written.top; window += WINDOW) {
+    uint8_t *use = &observed->uses[owners[(window - spread) / WINDOW]];
+    if (pread(pagemap, entries, sizeof entries, (size_t)window / PAGE * sizeof *entries) != sizeof entries) _exit(1);
+    for (size_t i = 0; i < WINDOW / PAGE; i++) {
+      if (!(entries[i] & PRESENT)) continue;
+      if (!(entries[i] & OF_FILE)) *use = WRITTEN;
+      else if (*use == UNTOUCHED) *use = READ;
+    }
   }
 }
 
-const uint8_t *heap_observed(size_t *length) {
-  *length = (asked + 7) / 8;
+const Observation *heap_observed(size_t *length) {
+  for (char *window = spread; window < arena.written.top;) {
+    size_t size = sizeof(Header) + ((Header *)window)->size;
+    if (observed->uses[owners[(window - spread) / WINDOW]] == READ) observed->read_size += size;
+    window += windows(size) * WINDOW;
+  }
+  *length = sizeof *observed + asked;
   return observed;
 }

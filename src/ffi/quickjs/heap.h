@@ -15,17 +15,26 @@ const void *heap_content(size_t *length);
 /* Has the kernel bring in at once what most commands write to, with room for what they add. */
 void heap_prepare(void);
 
-/*
- * For an empty heap, whose blocks are numbered as they are asked for, from 0: puts those whose bits are not set, of the
- * first `count`, where they need not be brought in.
- */
-void heap_separate(const uint8_t *written, size_t count);
+/* What commands do to a block. */
+enum { UNTOUCHED, READ, WRITTEN };
+
+/* What is known of the blocks of a program's heap, numbered from 0 as they are asked for. The build keeps it in a file. */
+typedef struct {
+  size_t read_size; /* of the blocks that are only read, in bytes */
+  uint8_t uses[];   /* by number */
+} Observation;
+
+/* For an empty heap: puts each of the first `count` blocks to others that are used as it is. */
+void heap_separate(const Observation *observation, size_t count);
 
 /* For an empty heap: gives each block pages of its own, which takes much memory. */
 void heap_spread(void);
 
-/* Of a heap that is spread: notes which blocks this process has written to since it was forked. */
+/* Of a heap that is spread and complete: has children map only what they touch. This process touches it no more. */
+void heap_settle(void);
+
+/* Of a heap that is spread: notes which blocks this process has touched since it was forked. */
 void heap_observe(void);
 
-/* The bits of the blocks that were noted, in this process and its children. */
-const uint8_t *heap_observed(size_t *length);
+/* What was noted, in all children. */
+const Observation *heap_observed(size_t *length);

@@ -5,8 +5,8 @@
  * It runs in three ways. As built by the C compiler its heap is empty: it compiles the script on standard input, loads
  * it, and writes the heap to standard output. The build puts that back in as the heap's first content (see
  * src/build/image.mjs), so the finished executable starts where loading ended and only calls `host.main`. With arguments
- * and an empty heap it calls `host.main` at once, for several commands, and writes to descriptor 3 which blocks of the heap
- * they have written to; the build gives it that, at the same descriptor, when it loads the program to be kept.
+ * and an empty heap it calls `host.main` at once, for several commands, and writes to descriptor 3 what they have done to
+ * which blocks of the heap; the build gives it that, at the same descriptor, when it loads the program to be kept.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -272,9 +272,9 @@ static void build(void) {
   const uint8_t *bytecode = compile(&length);
   off_t observed = lseek(OBSERVATION, 0, SEEK_END);
   if (observed > 0) {
-    const void *written = mmap(NULL, observed, PROT_READ, MAP_PRIVATE, OBSERVATION, 0);
-    if (written == MAP_FAILED) _exit(1);
-    heap_separate(written, observed * 8);
+    const Observation *observation = mmap(NULL, observed, PROT_READ, MAP_PRIVATE, OBSERVATION, 0);
+    if (observation == MAP_FAILED) _exit(1);
+    heap_separate(observation, observed - sizeof *observation);
   }
   *heap_root() = load(bytecode, length);
   const void *content = heap_content(&length);
@@ -283,7 +283,7 @@ static void build(void) {
 }
 
 /*
- * Loads the script, and runs commands, each in a process that has nothing of the heap for itself before it writes to it.
+ * Loads the script, and runs commands, each in a process that has nothing of the heap mapped before it touches it.
  * An empty argument stands before each command.
  */
 static void observe(char **argv) {
@@ -291,6 +291,7 @@ static void observe(char **argv) {
   const uint8_t *bytecode = compile(&length);
   heap_spread();
   JSContext *ctx = load(bytecode, length);
+  heap_settle();
   observing = 1;
   while (*argv) {
     char **command = argv;
@@ -301,8 +302,8 @@ static void observe(char **argv) {
     wait(NULL);
     *argv = next;
   }
-  const uint8_t *written = heap_observed(&length);
-  _exit(write(OBSERVATION, written, length) != (ssize_t)length);
+  const Observation *observation = heap_observed(&length);
+  _exit(write(OBSERVATION, observation, length) != (ssize_t)length);
 }
 
 int main(int argc, char **argv) {
