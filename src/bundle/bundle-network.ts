@@ -6,7 +6,6 @@ import { Failure } from "../linux/failure.js";
 import { findProgram } from "../linux/find-program.js";
 import type { NetworkWishes } from "../net/connect.js";
 import { networkParts, prepareFiles } from "../net/network-parts.js";
-import { mountPlace } from "./mount-place.js";
 
 /**
  * A bundle's configuration with the network that is wished for; the container's files of it are made in the bundle.
@@ -21,12 +20,7 @@ export function withNetwork(config: Config, bundle: string, wishes: NetworkWishe
   const namespaces = (config.linux?.namespaces ?? []).filter(({ type }) => type !== "network");
   return {
     ...config,
-    mounts: [
-      ...mounts,
-      ...parts.mounts
-        .filter(({ destination }) => !taken.has(destination))
-        .map((mount) => ({ ...mount, destination: mountPlace(`${bundle}/rootfs`, mount.destination) })),
-    ],
+    mounts: [...mounts, ...parts.mounts.filter(({ destination }) => !taken.has(destination))],
     hooks: { ...config.hooks, ...parts.hooks },
     linux: { ...config.linux, namespaces: parts.namespace ? [...namespaces, parts.namespace] : namespaces },
   };

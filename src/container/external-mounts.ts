@@ -4,11 +4,7 @@ import type { Config } from "../generated/config.js";
 import { isBind } from "../init/mount-destination.js";
 import { parseMountOptions } from "../init/mount-options.js";
 import { cleanPath } from "../init/target.js";
-import { C } from "../linux/constants.js";
-import { ENOENT, ENOTDIR } from "../linux/errno.js";
-import { open, openat2, readlink, using } from "../linux/file.js";
 import { type Mount, mountLines, parseMount } from "../linux/mount-info.js";
-import { expecting } from "../linux/syscall.js";
 import { cgroupFacts } from "./cgroups.js";
 
 /** File systems that are one for all who share a namespace or the kernel: seeing the host's means nothing. */
@@ -34,12 +30,11 @@ export function externalMounts(pid: number, config: Config): string[] {
 
 /**
  * Where on the host to find what a container has mounted from there, by mount point. Whether the container that is
- * restored had it mounted is not known: what is not asked for does no harm.
+ * restored had it mounted is not known: what is not asked for does no harm. The config's mounts have their places.
  */
 export function externalSources(
   config: Config,
   bundle: string,
-  rootfs: string,
   cgroups: CgroupPlan | undefined,
 ): Record<string, string> {
   const { maskedPaths = [], devices = [] } = config.linux ?? {};
@@ -56,7 +51,7 @@ export function externalSources(
   }
   for (const { destination, source } of bindsOf(config)) {
     const from = source.startsWith("/") ? source : `${bundle}/${source}`;
-    const place = resolved(rootfs, destination);
+    const place = cleanPath(destination);
     sources[place] = from;
     for (const below of hosts)
       if (isBelow(below, from) && below !== from) sources[place + below.slice(from.length)] = below;
@@ -76,15 +71,3 @@ export const bindsOf = ({ mounts = [] }: Config): { destination: string; source:
     if (!isBind(mount, options) || options.keywords.has("remount")) return [];
     return [{ destination: mount.destination, source: mount.source ?? "" }];
   });
-
-/** A path inside a root as the kernel tells it: without links. What is not there is told as it is. */
-function resolved(rootfs: string, path: string): string {
-  const place = expecting([ENOENT, ENOTDIR], undefined, () =>
-    using(open(rootfs, C.O_PATH | C.O_DIRECTORY), (root) => {
-      const base = readlink(`/proc/self/fd/${root}`);
-      const flags = C.RESOLVE_IN_ROOT | C.RESOLVE_NO_MAGICLINKS;
-      return using(openat2(root, path, C.O_PATH, flags), (fd) => readlink(`/proc/self/fd/${fd}`).slice(base.length));
-    }),
-  );
-  return place === undefined ? cleanPath(path) : cleanPath(place);
-}

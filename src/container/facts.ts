@@ -11,6 +11,7 @@ import { mountLines, parseMount } from "../linux/mount-info.js";
 import { attempt, sys } from "../linux/syscall.js";
 import { homeOf } from "./home.js";
 import { findFilter } from "./kept-filters.js";
+import { mountPlaces } from "./mount-places.js";
 import type { CreateOptions } from "./options.js";
 
 const ALL_CAPABILITIES = (1n << 64n) - 1n;
@@ -38,6 +39,7 @@ export function gatherFacts(
     permitted: permittedTo(config),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
+    mountPlaces: mountPlaces(config, bundle, rootfs),
     ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
     ...(!options.pivot && { kernelMounts: kernelMounts() }),
     ...(shares && { parentMount: parentMountOf(rootfs) }),

@@ -22,6 +22,7 @@ import { restoredNamespaces } from "./external-namespaces.js";
 import { restoredStreams } from "./external-streams.js";
 import { rootOf } from "./facts.js";
 import { runHooks, runStopHooks } from "./hooks.js";
+import { mountPlaces } from "./mount-places.js";
 import { makeMountPoints } from "./mount-points.js";
 import { openNamespaces } from "./namespaces.js";
 import { NewContainer } from "./new-container.js";
@@ -95,10 +96,13 @@ function restoreProcesses(options: RestoreOptions): Restored {
     for (const type in namespaces) keep(namespaces[type]);
     const { consoleSocket } = options;
     const console = consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", consoleSocket));
-    makeMountPoints(config, bundle.bundle, rootfs);
+    const places = mountPlaces(config, bundle.bundle, rootfs);
+    const mounts = config.mounts?.map((mount, i) => ({ ...mount, destination: places.get(i) ?? mount.destination }));
+    const placed = { ...config, mounts };
+    makeMountPoints(placed, bundle.bundle, rootfs);
     undo.add(() => runStopHooks(container.saved, options.warn));
     undo.add(() => end(container.saved.pid));
-    const sources = externalSources(config, bundle.bundle, rootfs, cgroups);
+    const sources = externalSources(placed, bundle.bundle, cgroups);
     const { inherit_fd, join_ns } = restoredNamespaces(config, namespaces);
     const { lsmProfile, lsmMountContext } = options;
     const content: Content = {

@@ -9,15 +9,21 @@ import { type Attributes, parseMountOptions } from "./mount-options.js";
 import { attach, changeAttributes, openDirectory, setAttributes, spread } from "./target.js";
 
 /**
- * Compiles a mount of type cgroup: the container's part of the host's hierarchies. `from` is its JSON path.
- * Throws Failure.
+ * Compiles a mount of type cgroup: the container's part of the host's hierarchies. `from` is its JSON path, `place` where
+ * its destination leads, if there are links in it. Throws Failure.
  */
-export function compileCgroupMount(b: Builder, mount: Mount, from: string, config: Config, facts: Facts): void {
+export function compileCgroupMount(
+  b: Builder,
+  mount: Mount,
+  { from, place }: { readonly from: string; readonly place: string | undefined },
+  config: Config,
+  facts: Facts,
+): void {
   const { destination } = mount;
   const { cgroup, userNamespace } = facts;
   const { version, hierarchies } = cgroup;
   const options = parseMountOptions(mount.options);
-  const path = mountDestination(mount, options, from).join("/");
+  const path = mountDestination(mount, options, from, place).join("/");
   const bound = !hasNamespace(config, "cgroup");
   const says = `mount cgroup on ${quote(destination)}`;
   b.about(says, from);

@@ -15,11 +15,17 @@ const PROC_FILES = new Set(
   ),
 );
 
-/** The components of a mount's destination below the root. `from` is the mount's JSON path. Throws Failure. */
-export function mountDestination(mount: Mount, options: MountOptions, from: string): string[] {
-  const path = components(mount.destination);
+/**
+ * The components of where a mount comes to lie below the root. Throws Failure.
+ *
+ * @param from the mount's JSON path
+ * @param place where its destination leads, if there are links in it
+ */
+export function mountDestination(mount: Mount, options: MountOptions, from: string, place?: string): string[] {
+  const path = components(place ?? mount.destination);
   const refuse = (why: string) => {
-    throw new Failure(`${from}.destination: ${quote(mount.destination)}`, { cause: why });
+    const led = place === undefined ? "" : `, a link to ${quote(place)}`;
+    throw new Failure(`${from}.destination: ${quote(mount.destination)}${led}`, { cause: why });
   };
   if (path.length === 0) refuse("the root itself cannot be a mount's destination");
   if (path[0] !== "proc" || path.length === 1 || mount.type === "proc") return path;

@@ -14,7 +14,6 @@ import { type MountOptions, parseMountOptions } from "./mount-options.js";
 import {
   attach,
   changeAttributes,
-  cleanPath,
   inRoot,
   makeDirectories,
   makeFile,
@@ -28,21 +27,22 @@ import {
 export function compileMounts(b: Builder, config: Config, facts: Facts): void {
   (config.mounts ?? []).forEach((mount, index) => {
     const from = `mounts[${index}]`;
+    const place = facts.mountPlaces?.get(index);
     if (mount.type === "bind" || mount.options?.some((option) => NOT_OWN.has(option))) {
-      const job: Job = { ...jobOf(mount, from), index };
+      const job: Job = { ...jobOf(mount, from, place), index };
       if (job.options.keywords.has("remount")) remount(b, job, facts);
       else bind(b, job, facts);
-    } else if (mount.type === "cgroup") compileCgroupMount(b, mount, from, config, facts);
-    else b.part(fileSystem, fileSystemOf(mount, config, facts), from);
+    } else if (mount.type === "cgroup") compileCgroupMount(b, mount, { from, place }, config, facts);
+    else b.part(fileSystem, fileSystemOf(mount, place, config, facts), from);
   });
 }
 
 /** The options of mounts that show or change what is there already. */
 const NOT_OWN = new Set(["bind", "rbind", "remount"]);
 
-function jobOf(mount: Mount, from: string): Omit<Job, "index"> {
+function jobOf(mount: Mount, from: string, place: string | undefined): Omit<Job, "index"> {
   const options = parseMountOptions(mount.options);
-  return { mount, options, path: mountDestination(mount, options, from), from };
+  return { mount, options, path: mountDestination(mount, options, from, place), from };
 }
 
 /** A mount on its way into steps. */
@@ -63,6 +63,8 @@ const HINTS: Record<string, Hint> = {
 /** A file system of its own: all that its steps depend on. */
 interface FileSystem extends Pick<Mount, "destination" | "type" | "source" | "options"> {
   readonly userNamespace: boolean;
+  /** Where its destination leads, if there are links in it. */
+  readonly place?: string;
   /**
    * What of the host's stands in for one that may not be made in a user namespace, since the network or process id
    * namespace that it would show belongs to the host's: then it shows the same.
@@ -70,11 +72,19 @@ interface FileSystem extends Pick<Mount, "destination" | "type" | "source" | "op
   readonly stands?: string;
 }
 
-function fileSystemOf(mount: Mount, config: Config, { userNamespace }: Facts): FileSystem {
+function fileSystemOf(mount: Mount, place: string | undefined, config: Config, { userNamespace }: Facts): FileSystem {
   const { destination, type, source } = mount;
   const stands = userNamespace ? standIn(type, config) : undefined;
   const options = labelled(optionsFor(mount, config), mount, config);
-  return { destination, type, source, options, userNamespace, ...(stands !== undefined && { stands }) };
+  return {
+    destination,
+    type,
+    source,
+    options,
+    userNamespace,
+    ...(place !== undefined && { place }),
+    ...(stands !== undefined && { stands }),
+  };
 }
 
 function standIn(type: string | undefined, config: Config): string | undefined {
@@ -91,8 +101,8 @@ function optionsFor({ type, options }: Mount, { linux }: Config): string[] | und
 }
 
 /** Makes a file system, by fsopen(2). */
-function fileSystem(b: Builder, { userNamespace, stands, ...mount }: FileSystem): void {
-  const { options, path } = jobOf(mount, b.from);
+function fileSystem(b: Builder, { userNamespace, place, stands, ...mount }: FileSystem): void {
+  const { options, path } = jobOf(mount, b.from, place);
   const type = mount.type ?? "";
   if (type === "") throw new Failure(`${b.from}.type: missing`, { cause: "only a bind mount goes without" });
   b.about(`mount ${type} on ${quote(mount.destination)}`, undefined, userNamespace ? HINTS[type] : undefined);
@@ -171,7 +181,7 @@ function bind(b: Builder, job: Job, facts: Facts): void {
       b.bind(made);
     } else b.call("open_tree", open, { into: "mount" });
   }
-  if (cleanPath(mount.destination) === "/proc") requireProc(b, "mount");
+  if (job.path.join("/") === "proc") requireProc(b, "mount");
   changeAttributes(b, "mount", options.own, { recursive: false, locked: facts.userNamespace });
   changeAttributes(b, "mount", options.recursive, { recursive: true, locked: facts.userNamespace });
   const [missing, file, opened] = [b.label(), b.label(), b.label()];

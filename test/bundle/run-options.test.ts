@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { parseConfig } from "../../src/config/load.js";
 import { dockerArchive, imageConfig, layer } from "./archives.js";
-import { configOf, type Place, placed, RUN } from "./place.js";
-import { directory, file, symlink } from "./tar-writer.js";
+import { configOf, type Place, placed } from "./place.js";
+import { file } from "./tar-writer.js";
 
 const BASE = layer([file("etc/passwd", "app:x:1000:1001::/home/app:/bin/sh\n")]);
 const IMAGE = {
@@ -89,24 +88,6 @@ placed("capabilities and the filter of system calls", (place) => {
   const profile = place.write("profile.json", JSON.stringify(own));
   const { linux, process } = convert(place, "--security-opt", `seccomp=${profile}`, "--security-opt=no-new-privileges");
   assert.deepEqual([linux.seccomp, process.noNewPrivileges], [own, true]);
-});
-
-placed("the files of a network are put where the image's links lead, if to nothing yet", async (place) => {
-  const links = layer([
-    directory("etc/"),
-    symlink("etc/resolv.conf", "../run/resolve/stub.conf"),
-    symlink("etc/hosts", "/one"),
-    symlink("one", "two"),
-    symlink("etc/hostname", "../../../outside"),
-  ]);
-  const run = { ...RUN, network: { net: ["host"], ip: [], subnet: [], publish: [], dns: [], addHost: [] } };
-  const order = { name: undefined, platform: undefined, output: place.path("bundle"), store: "copy" as const, run };
-  const tarball = place.write("i.tar", dockerArchive([links]));
-  const { mounts } = configOf(await makeBundle(place.store, { ...order, tarball }, place.task()));
-  assert.deepEqual(
-    mounts.slice(7).map(({ destination }: { destination: string }) => destination),
-    ["/run/resolve/stub.conf", "/two", "/outside"],
-  );
 });
 
 placed("volumes that have names, and devices", (place) => {

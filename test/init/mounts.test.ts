@@ -104,6 +104,31 @@ mount_setattr(%mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {0, 0, MS_SLAVE, 0}, 32)
 `,
   ],
   [
+    "a mount behind a link, where the link leads",
+    /^mounts/,
+    {
+      config: { mounts: [{ destination: "/l", type: "bind", source: "/x", options: ["bind"] }] },
+      facts: { mountPlaces: new Map([[0, "/a/f"]]) },
+    },
+    `
+open_tree(AT_FDCWD, "/x", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount
+openat2(%root, "a/f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target   [ENOENT: +1; success: +13]
+openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +7]
+%target = %root
+mkdirat(%target, "a", 0755)   [EEXIST: go on]
+openat2(%root, "a", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+mkdirat(%target, "f", 0755)   [EEXIST: go on]
+openat2(%root, "a/f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+go to +6
+%directory = %root
+mkdirat(%directory, "a", 0755)   [EEXIST: go on]
+openat2(%root, "a", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %directory
+mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
+openat2(%root, "a/f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
+move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
+`,
+  ],
+  [
     "a remount of a file system",
     /^mounts/,
     { config: { mounts: [{ destination: "/f", type: "tmpfs", options: ["remount", "ro", "size=2k"] }] } },

@@ -250,6 +250,19 @@ withCriu("mount points that a new root file system lacks are made", (s, fdrunc) 
   assert.equal(readFileSync(`/proc/${pidOf(s)}/root/made/file`, "utf8"), "content");
 });
 
+withCriu("mounts behind links of the root file system's come back, where the links lead", (s, fdrunc) => {
+  writeFileSync(s.path("file"), "content");
+  mkdirSync(`${s.rootfs}/etc`);
+  symlinkSync("/made/file", `${s.rootfs}/etc/link`);
+  startCounting(s, fdrunc, (config) => {
+    config.mounts.push({ destination: "/etc/link", type: "bind", source: s.path("file"), options: ["bind"] });
+  });
+  fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
+  rmSync(`${s.rootfs}/made`, { recursive: true });
+  fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
+  assert.equal(readFileSync(`/proc/${pidOf(s)}/root/made/file`, "utf8"), "content");
+});
+
 withCriu("what cannot be saved or restored is told in one line, and nothing is left", (s, fdrunc) => {
   assert.match(fdrunc(["checkpoint", ...paths(s), "c"]).fails(), /^container "c" does not exist$/);
   assert.match(fdrunc(["restore", ...paths(s), "c"]).fails(), /^--image-path ".*\/image": .*no such file or directory/);

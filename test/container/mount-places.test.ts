@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { mountPlaces } from "../../src/container/mount-places.js";
+import type { Mount } from "../../src/generated/config.js";
+
+/** The links of an image, by path: what they say. */
+const LINKS = {
+  "etc/resolv.conf": "../run/resolve/stub.conf",
+  "etc/mtab": "/proc/mounts",
+  "var/run": "/run",
+  one: "two",
+  two: "/three/./x//y/..",
+  out: "../../../../outside",
+  to: "directory/file",
+  home: "/directory",
+  self: "self",
+  circle: "missing/../circle",
+  deep: "/one/more",
+};
+
+/** A bundle with these links, `directory/file`, and beside its root file system a directory `host` with a link. */
+function makeBundle(t: TestContext): string {
+  const bundle = mkdtempSync(join(tmpdir(), "fdrunc-"));
+  t.after(() => rmSync(bundle, { recursive: true }));
+  for (const name of ["rootfs/etc", "rootfs/var", "rootfs/directory", "host"])
+    mkdirSync(join(bundle, name), { recursive: true });
+  writeFileSync(join(bundle, "rootfs/directory/file"), "");
+  for (const [path, target] of Object.entries(LINKS)) symlinkSync(target, join(bundle, "rootfs", path));
+  symlinkSync("/var/gone", join(bundle, "host/link"));
+  return bundle;
+}
+
+const placesIn = (bundle: string, mounts: Mount[]): Record<string, string> =>
+  Object.fromEntries(
+    [...mountPlaces({ ociVersion: "1.3.0", mounts }, bundle, join(bundle, "rootfs"))].map(([i, place]) => [
+      mounts[i].destination,
+      place,
+    ]),
+  );
+
+const tmpfs = (destination: string, ...options: string[]): Mount => ({ destination, type: "tmpfs", options });
+const bind = (destination: string, source: string): Mount => ({ destination, source, options: ["rbind"] });
+
+test("links in destinations are followed inside the root, to what is missing, too", (t) => {
+  const bundle = makeBundle(t);
+  const cases: [destination: string, place: string | undefined][] = [
+    ["/directory", undefined],
+    ["/directory/file", undefined],
+    ["/missing/deep", undefined],
+    ["/directory/file/below", undefined],
+    ["/etc/resolv.conf", "/run/resolve/stub.conf"],
+    ["/etc/resolv.conf/below", "/run/resolve/stub.conf/below"],
+    ["/var/run/x", "/run/x"],
+    ["/var/../one/z", "/three/x/z"],
+    ["/out", "/outside"],
+    ["/to", "/directory/file"],
+    ["/home/new/file", "/directory/new/file"],
+    ["/deep", "/three/x/more"],
+    ["/etc/mtab", "/proc/mounts"],
+  ];
+  for (const [destination, place] of cases)
+    assert.deepEqual(
+      placesIn(bundle, [tmpfs(destination)]),
+      place === undefined ? {} : { [destination]: place },
+      destination,
+    );
+  for (const type of ["proc", "sysfs"]) assert.deepEqual(placesIn(bundle, [{ destination: "/to", type }]), {});
+});
+
+test("links in a circle are refused", (t) => {
+  const bundle = makeBundle(t);
+  for (const path of ["self", "circle"])
+    assert.throws(() => placesIn(bundle, [tmpfs("/tmp"), tmpfs(`/${path}/x`)]), {
+      name: "Failure",
+      message: `mounts[1].destination: "/${path}/x": too many levels of symbolic links (ELOOP)`,
+    });
+});
+
+test("the mounts before hide links, and show others", (t) => {
+  const bundle = makeBundle(t);
+  assert.deepEqual(placesIn(bundle, [tmpfs("/etc"), tmpfs("/etc/resolv.conf")]), {});
+  const copied = placesIn(bundle, [tmpfs("/etc", "tmpcopyup"), tmpfs("/etc/resolv.conf")]);
+  assert.deepEqual(copied, { "/etc/resolv.conf": "/run/resolve/stub.conf" });
+  const shown = placesIn(bundle, [bind("/etc", "host"), tmpfs("/etc/link"), bind("/etc/resolv.conf", "host")]);
+  assert.deepEqual(shown, { "/etc/link": "/var/gone" });
+  // A link to where something is mounted leads into it; what covers that later, hides it.
+  const mounts = [bind("/run", join(bundle, "host")), tmpfs("/var/run/link"), tmpfs("/run"), bind("/run/link/x", "/")];
+  assert.deepEqual(placesIn(bundle, mounts), { "/var/run/link": "/var/gone" });
+  const led = [tmpfs("/one"), tmpfs("/one/two")];
+  assert.deepEqual(placesIn(bundle, led), { "/one": "/three/x", "/one/two": "/three/x/two" });
+});
