@@ -39,7 +39,7 @@ export function becomeRoot(b: Builder, keepsGroups = false): void {
  */
 export function startBetween(b: Builder, end: Label, place: Pick<Clone, "cgroup" | "ownMemory"> = {}): void {
   const child = b.label();
-  clone(b, { name: "between", flags: ["CLONE_VFORK"], child, end, ...place });
+  clone(b, { name: "between", flags: [], child, end, ...place });
   b.bind(child);
   // Whoever lives in the namespaces could otherwise look into this process, and through it into the runtime.
   b.call("prctl", [flags("PR_SET_DUMPABLE"), 0]);

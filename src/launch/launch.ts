@@ -1,10 +1,9 @@
 import { ffi } from "../ffi/driver.js";
 import type { Compiled } from "../init/compile.js";
 import { input } from "../init/facts.js";
-import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { close, closeAll, type Fd, fstat } from "../linux/file.js";
-import { identityOf, waitFor } from "../linux/process.js";
+import { identityOf } from "../linux/process.js";
 import { ignoringNone } from "../linux/signals.js";
 import { socketPair } from "../linux/socket.js";
 import { attempt, sys } from "../linux/syscall.js";
@@ -12,6 +11,7 @@ import { elf } from "../machine/elf.js";
 import { stepCount, stepOf, usesMemory } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
 import { Init, stepFailure } from "./init.js";
+import { madeProcess } from "./made-process.js";
 import { placeProgram } from "./native.js";
 
 /** What init, or a process that is added to a container, is started with. */
@@ -68,18 +68,18 @@ export function launch({ compiled, process, inputs, namespaces, cgroup, preserve
     const start = placeProgram(launcher, launcherSlots);
     const started = ignoringNone(() => ffi.call(start));
     if (started < 0) throw stepFailure(stepOf([launcher], 1), -started, 1);
-    const id = viewOf(pid).getInt32(0, true);
-    // The process between, where there was one: it has made init, or told why not.
-    if (started !== id) waitFor(started);
-    const step = (number: number) => stepOf([launcher, program], number);
-    const init = new Init(id, identityOf(fstat(executable.fd)), ours, step);
+    const made = (): Init => {
+      const step = (number: number) => stepOf([launcher, program], number);
+      return new Init(madeProcess(started, pid), identityOf(fstat(executable.fd)), ours, step);
+    };
     try {
+      // Meanwhile the processes get to where init is to be.
       executable.write(elf(program, ffi.arch, slots, stepCount(launcher) + 1));
     } catch (error) {
-      init.kill();
+      made().kill();
       throw error;
     }
-    return init;
+    return made();
   } catch (error) {
     close(ours);
     throw error;

@@ -1,7 +1,6 @@
 import { ffi } from "../ffi/driver.js";
 import { compileSpawn, type Entry, type ExecutableFile, type Named } from "../init/compile-spawn.js";
 import { input } from "../init/facts.js";
-import { viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { close, type Fd, using } from "../linux/file.js";
 import { waitFor } from "../linux/process.js";
@@ -13,6 +12,7 @@ import { type Program, REPORT_SIZE } from "../machine/program.js";
 import { stepCount, stepOf } from "../machine/steps.js";
 import { createExecutable } from "./executable.js";
 import { failureOf, numberOf, said } from "./init.js";
+import { madeProcess } from "./made-process.js";
 import { placeProgram } from "./native.js";
 
 /** What a program beside the container's own is started with. */
@@ -66,8 +66,7 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
   }
   try {
     must("clone3", `start ${named.what}`, started);
-    const id = viewOf(pid).getInt32(0, true);
-    if (started !== id) waitFor(started);
+    const id = madeProcess(started, pid);
     try {
       heed(id);
       return id;

@@ -26,8 +26,8 @@ close(%root)   [error: go on]
     /^(start|close the|join|keep|end|make n|wait for init|execute)/,
     { linux: { namespaces: [{ type: "mount" }, { type: "pid", path: "/p" }, { type: "network", path: "/n" }] } },
     `
-clone3({CLONE_VM|CLONE_VFORK|CLONE_CLEAR_SIGHAND, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0}, 88)   [ENOSYS: +1; error: +11; 0: +2; success: +11]
-clone(CLONE_VM|CLONE_VFORK|021, 0, 0)   [error: +10; 0: +1; success: +10]
+clone3({CLONE_VM|CLONE_CLEAR_SIGHAND, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0}, 88)   [ENOSYS: +1; error: +11; 0: +2; success: +11]
+clone(CLONE_VM|021, 0, 0)   [error: +10; 0: +1; success: +10]
 prctl(PR_SET_DUMPABLE, 0)
 setns(%namespace:pid, CLONE_NEWPID)
 clone3({CLONE_VM|CLONE_PARENT_SETTID|CLONE_PARENT|CLONE_CLEAR_SIGHAND, 0, 0, %pid-address, 0, 0, 0, 0, 0, 0, 0}, 88)   [ENOSYS: +1; 0: +3; success: +2]

@@ -21,15 +21,15 @@ interface Effect {
   readonly leaves: string;
 }
 
-/** Where fdrunc's exit status is meant to be another than runc's: both, and why. */
-const DIFFERENT: Readonly<Record<string, readonly [ours: number, theirs: number, why: string]>> = {
+/** Where fdrunc's exit status is meant to be another than runc's, or than some of runc's: both, and why. */
+const DIFFERENT: Readonly<Record<string, readonly [ours: number, theirs: number | readonly number[], why: string]>> = {
   exec: [255, 1, "whatever exec itself fails of is told from its program's failures"],
   "exec --preserve-fds x c true": [255, 1, "the same"],
   "exec --additional-gids x c true": [255, 1, "the same"],
   "exec --unknown c true": [255, 1, "the same"],
   "exec --cap CAP_NONE c true": [255, 0, "runc passes over a name that is none, a mistyped one, with a warning"],
   "exec --preserve-fds 2 c true": [255, 0, "runc hands out descriptors of its own where the caller has left none open"],
-  "update --blkio-weight 5 c": [1, 0, "runc passes over a weight that is out of range, where no file takes it"],
+  "update --blkio-weight 5 c": [1, [0, 1], "runc passes over a weight that is out of range, where no file takes it"],
   "--rootless perhaps list": [1, 0, "runc looks at the flag only when it needs to know"],
   "no-command": [1, 3, "it is a failure like others"],
 };
@@ -105,7 +105,7 @@ function beside(name: string, steps: readonly Step[], program = ["sleep", "1000"
       eventually(() => assert.ok(!existsSync(procs) || readFileSync(procs, "utf8") === ""));
       const expected = theirs.map((effect) => {
         const [ours, other] = DIFFERENT[effect.command] ?? [effect.status, effect.status];
-        assert.equal(effect.status, other, `runc ${effect.command}`);
+        assert.ok([other].flat().includes(effect.status as number), `runc ${effect.command}: status ${effect.status}`);
         return { ...effect, status: ours };
       });
       assert.deepEqual(effects(fdrunc(s), steps), expected);
