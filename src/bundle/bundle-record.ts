@@ -34,6 +34,8 @@ export interface BundleRecord {
   image: string;
   /** The layers' chain IDs, from the lowest to the topmost. */
   layers: readonly Digest[];
+  /** The volumes that it uses by their names. */
+  volumes?: readonly string[];
   /** When it was made, in ISO 8601. */
   created: string;
 }

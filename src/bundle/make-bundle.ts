@@ -84,6 +84,7 @@ async function make(image: Image, store: StoreDirectory, kind: StoreKind, order:
     ids: order.run.ids,
     image: image.names[0] ?? name,
     layers: image.layers.map(({ chainId }) => chainId),
+    volumes: order.run.volume.flatMap((volume) => ("name" in volume ? [volume.name] : [])),
     created: new Date().toISOString(),
   });
   try {
@@ -128,7 +129,8 @@ async function fill(
   const mounts = run.volume.map((volume) => {
     if (!("name" in volume)) return volume;
     const { name: called, ...mount } = volume;
-    return { ...mount, source: provideVolume(store.volumes, called, { rootfs, ...volume }, run.ids) };
+    const made = { rootfs, destination: volume.destination, ids: run.ids };
+    return { ...mount, source: provideVolume(store.volumes, called, store.partOf(bundle), made) };
   });
   const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run, mounts);
   const config = run.network === undefined ? alone : withNetwork(alone, temporary, run.network);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { basename } from "node:path";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
@@ -43,13 +44,20 @@ export interface StoreContents {
   layers: readonly { kind: StoreKind; id: Digest }[];
 }
 
+/** Data that is kept under a name, in a directory, with the paths of the bundles that use it. */
+export interface NamedVolume {
+  name: string;
+  path: string;
+  bundles: readonly string[];
+}
+
 /**
  * The directory that holds everything kept for bundles:
  *
  *     bundles/<id>/   a bundle's record and what only it needs; locked by the process that makes or removes it
  *     overlay/        layers, each locked as long as it is being unpacked
  *     btrfs/          the same as subvolumes
- *     volumes/        directories of data, by name
+ *     volumes/        directories of data, by name; with a dot those that are being made for a bundle, or removed
  *     trash/          what is being removed
  *     lock            locked for moments, for looking at several of these at once
  *
@@ -122,6 +130,37 @@ export class StoreDirectory {
   /** The directory of volumes that have names; bundles' ends are none of theirs. */
   get volumes(): string {
     return `${this.path}/volumes`;
+  }
+
+  /** What a volume is called there while it is being made for a bundle. */
+  partOf({ own }: LockedBundle): string {
+    return `.${basename(own)}`;
+  }
+
+  /** The volumes that have names, by these. */
+  namedVolumes(): NamedVolume[] {
+    const records = this.all().flatMap(({ record }) => record ?? []);
+    return this.volumeEntries()
+      .filter((name) => !name.startsWith("."))
+      .sort()
+      .map((name) => ({
+        name,
+        path: `${this.volumes}/${name}`,
+        bundles: records.flatMap(({ path, volumes = [] }) => (volumes.includes(name) ? [path] : [])).sort(),
+      }));
+  }
+
+  /** Removes a volume by its name, with its data. Throws Failure where there is none, or a bundle uses it. */
+  removeVolume(name: string): void {
+    this.exclusively(() => {
+      const volume = this.namedVolumes().find((each) => each.name === name);
+      const refuse = (cause: string, hint: string) => new Failure(`volume ${quote(name)}`, { cause, hint });
+      if (volume === undefined) throw refuse("there is none of that name", "`fdbundle volume ls` lists them");
+      const [user] = volume.bundles;
+      if (user !== undefined) throw refuse(`bundle ${quote(user)} uses it`, "`fdbundle rm` removes a bundle");
+      renameSync(volume.path, `${this.volumes}/.${randomUUID()}`);
+    });
+    this.prune();
   }
 
   /** A directory for files that have no name for longer than a moment. */
@@ -250,6 +289,13 @@ export class StoreDirectory {
   private prune(): void {
     this.exclusively(() => this.pruneLayers());
     for (const name of readdirSync(this.trash)) removeTree(Buffer.from(`${this.trash}/${name}`));
+    for (const name of this.volumeEntries())
+      if (name.startsWith(".") && !existsSync(`${this.path}/bundles/${name.slice(1)}`))
+        removeTree(Buffer.from(`${this.volumes}/${name}`));
+  }
+
+  private volumeEntries(): string[] {
+    return existsSync(this.volumes) ? readdirSync(this.volumes) : [];
   }
 
   private pruneLayers(): void {

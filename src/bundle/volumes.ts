@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
 import { posix } from "node:path";
 import { C } from "../linux/constants.js";
@@ -33,22 +32,23 @@ export function makeVolumes(bundle: string, destinations: readonly string[], ids
  * The directory that keeps a volume under a name. Where there is none yet, it is made with what an image has there.
  * Returns its path. Throws Failure.
  * @param directory where the volumes are
+ * @param partial the name there of one that is being made
  */
 export function provideVolume(
   directory: string,
   name: string,
-  { rootfs, destination }: { rootfs: string; destination: string },
-  ids: IdMaps | undefined,
+  partial: string,
+  image: { rootfs: string; destination: string; ids: IdMaps | undefined },
 ): string {
   const path = `${directory}/${name}`;
   if (existsSync(path)) return path;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const partial = `${directory}/.${randomUUID()}`;
+  const unnamed = `${directory}/${partial}`;
   try {
-    makeVolume(rootfs, destination, partial, ids);
-    renameSync(partial, path);
+    makeVolume(image.rootfs, image.destination, unnamed, image.ids);
+    renameSync(unnamed, path);
   } catch (cause) {
-    removeTree(Buffer.from(partial));
+    removeTree(Buffer.from(unnamed));
     // Another command was faster, and a container has put something there.
     if (!existsSync(path)) throw new Failure(`volume ${quote(name)}`, { cause });
   }

@@ -18,10 +18,11 @@ import { defineRm } from "./rm.js";
 import { defineGlobals } from "./session.js";
 import { defineStore } from "./store.js";
 import { defineUnmount } from "./unmount.js";
+import { defineVolume } from "./volume.js";
 
 const COMMANDS = [
   ...[defineCheck, defineDu, defineFromTar, defineGc, defineInspect, defineLs],
-  ...[defineMount, defineRm, defineStore, defineUnmount],
+  ...[defineMount, defineRm, defineStore, defineUnmount, defineVolume],
 ];
 
 /** Runs fdbundle on the process's command line, and ends the process with the command's exit status. */
