@@ -161,7 +161,8 @@ export class Place {
     const [program, ...args] = this.inside(command);
     const child = spawn(program, args, {
       stdio: ["ignore", output, output],
-      env: environment({ ...CRIU_ENV, ...env }),
+      // containerd leaves directories behind where temporary ones go.
+      env: environment({ ...CRIU_ENV, TMPDIR: this.directory, ...env }),
     });
     closeSync(output);
     return new Daemon(child);
