@@ -70,7 +70,7 @@ system("version, help and features", (s) => {
   const version = s.fdrunc(["--version"]).succeeds();
   assert.match(
     version,
-    /^fdrunc version \d+\.\d+\.\d+\n(commit: [0-9a-f]{40}\n)?spec: 1\.\d+\.\d+\n(quickjs|node): .+\n$/,
+    /^fdrunc version \d+\.\d+\.\d+\n(commit: [0-9a-f]{40}(-dirty)?\n)?spec: 1\.\d+\.\d+\n(quickjs|node): .+\n$/,
   );
   assert.equal(s.fdrunc(["-v"]).succeeds(), version);
   const help = s.fdrunc(["--help"]).succeeds();
