@@ -5,10 +5,10 @@ import { notifies } from "../config/rules/seccomp.js";
 import { ffi } from "../ffi/driver.js";
 import type { Config, Hook, Process, Seccomp, SeccompFlag } from "../generated/config.js";
 import { quote } from "../linux/file.js";
-import type { Program } from "../machine/program.js";
+import { PASSED, type Program } from "../machine/program.js";
 import { compileSeccomp, filterFlags } from "../seccomp/compile.js";
 import { FLAGS } from "../seccomp/vocabulary.js";
-import { Builder, flags, slot, text } from "./builder.js";
+import { Builder, flags, GO_ON, slot, text } from "./builder.js";
 import { compileLauncher, joinsFromOutside } from "./compile-launcher.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import { type Facts, input } from "./facts.js";
@@ -229,6 +229,9 @@ function waitForStart(b: Builder): void {
   // If the runtime ends before that, nobody may know of this process: then it ends too.
   b.about("wait until the container is recorded");
   wait(b);
+  b.about("give back the memory of the steps that are done");
+  for (const name of Object.values(PASSED)) b.slot(name);
+  b.call("munmap", [slot(PASSED.code), slot(PASSED.size)], GO_ON);
   b.about("wait for start");
   b.slot(input.start);
   b.call("accept4", [slot(input.start), 0, 0, flags("SOCK_CLOEXEC")], { into: "report" });

@@ -5,7 +5,7 @@ import { SYSCALLS } from "../linux/syscalls.js";
 import { Aarch64Assembler } from "./aarch64.js";
 import type { Assembler } from "./assembler.js";
 import { Data, type Room } from "./data.js";
-import { type Call, type Part, type Program, REPORT_SIZE, type Step, type Target } from "./program.js";
+import { type Call, PASSED, type Part, type Program, REPORT_SIZE, type Step, type Target } from "./program.js";
 import type { Stock } from "./stock.js";
 import { X86Assembler } from "./x86_64.js";
 
@@ -26,6 +26,9 @@ export interface Placement extends Room {
   /** What the code does at its end: "exit" as a process, "return" its last result to a caller. */
   readonly ending: "exit" | "return";
 }
+
+/** The largest page that an architecture's kernels use, in bytes. */
+export const PAGE: Record<Arch, number> = { x86_64: 0x1000, aarch64: 0x10000 };
 
 /** An assembler of an architecture's code. */
 export const assembler = (arch: Arch): Assembler => (arch === "x86_64" ? new X86Assembler() : new Aarch64Assembler());
@@ -58,6 +61,7 @@ export function assemble(
   const entry = asm.length * 4;
   let before = first - 1;
   for (const { part } of parts) {
+    if (PASSED.code in part.memory) presetPassed(data, placement.code, asm.length * 4, PAGE[arch]);
     const ready = stock?.code.get(part);
     if (ready !== undefined) asm.insert(ready, before);
     else emitPart(asm, data, part, before, arch);
@@ -71,6 +75,13 @@ export function assemble(
   if (code.length > placement.zeroed - placement.code || data.zeroed > placement.data - placement.zeroed)
     throw new Failure(`a program of ${before - first + 1} steps is larger than its place`);
   return { code, entry, data: data.finish(), zeroed: data.zeroed };
+}
+
+/** Tells of the code from the end of its first page on, which has the report of failures, up to where it has come. */
+function presetPassed(data: Data, code: number, length: number, page: number): void {
+  const from = (code & -page) + page;
+  data.preset(PASSED.code, from);
+  data.preset(PASSED.size, Math.max(0, ((code + length) & -page) - from));
 }
 
 const columnOf = (arch: Arch): 0 | 1 => (arch === "x86_64" ? 0 : 1);

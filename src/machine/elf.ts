@@ -1,14 +1,11 @@
 import type { Arch } from "../ffi/ffi.js";
 import { viewOf } from "../linux/bytes.js";
-import { assemble, type Placement } from "./assemble.js";
+import { assemble, PAGE, type Placement } from "./assemble.js";
 import type { Part, Program } from "./program.js";
 import { Stock } from "./stock.js";
 
-/** elf(5): e_machine, and the largest page that the architecture's kernels use. */
-const MACHINES: Record<Arch, { id: number; page: number }> = {
-  x86_64: { id: 62, page: 0x1000 },
-  aarch64: { id: 183, page: 0x10000 },
-};
+/** elf(5): e_machine. */
+const MACHINES: Record<Arch, number> = { x86_64: 62, aarch64: 183 };
 const HEADER = 64;
 const SEGMENT = 56;
 const HEADERS = HEADER + 4 * SEGMENT;
@@ -36,7 +33,7 @@ export function stockParts(program: Program, arch: Arch, isKept: (part: Part) =>
  * @param first the number by which the first step reports a failure
  */
 export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string, number>>, first: number): Uint8Array {
-  const { id, page } = MACHINES[arch];
+  const page = PAGE[arch];
   const { code, entry, data, zeroed } = assemble(program, arch, PLACEMENT, inputs, first, STOCKS[arch]);
   const codeEnd = HEADERS + code.length;
   const offset = (codeEnd + page - 1) & -page;
@@ -46,7 +43,7 @@ export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string
 
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // 64 bits, little-endian
   view.setUint16(16, 2, true); // ET_EXEC
-  view.setUint16(18, id, true);
+  view.setUint16(18, MACHINES[arch], true);
   word(20, 1); // version
   word(24, PLACEMENT.code + entry);
   word(32, HEADER); // program headers

@@ -19,6 +19,12 @@ export interface Part {
   readonly memory: Readonly<Record<string, number | readonly Field[]>>;
 }
 
+/**
+ * Slots by which a part gives back the memory of the code before it: the address of that and how many bytes there are, in
+ * whole pages; 0 where it is less than one. The code that reports failures stays.
+ */
+export const PASSED = { code: "passed-code", size: "passed-size" } as const;
+
 /** A part where it stands. */
 export interface PlacedPart {
   readonly part: Part;

@@ -105,7 +105,9 @@ networking("a program that takes more memory than its bundle has is killed, and 
   net.onHost("fdbundle from-tar busybox.tar --output bundle-64M --memory 64M -- dd if=/dev/zero of=/dev/null bs=200M");
   net.onHost(`fdrunc run --bundle bundle-64M ${id} || test $? = 137`);
   net.onHost(`fdrunc create --bundle bundle-64M ${id}`);
-  const told = net.onHost(`fdrunc events ${id} & fdrunc start ${id}; wait`);
+  // What it watches by: an eventfd, or inotify.
+  const watches = "ls -l /proc/$!/fd | grep -q -e eventfd -e inotify";
+  const told = net.onHost(`fdrunc events ${id} & until ${watches}; do sleep 0.01; done; fdrunc start ${id}; wait`);
   assert.match(told, new RegExp(`^{"type":"oom","id":"${id}"}$`, "m"));
   net.onHost(`fdrunc delete ${id}`);
 });
