@@ -1,16 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { CgroupManager, GlobalOptions } from "../container/options.js";
 import { ffi } from "../ffi/driver.js";
-import { C } from "../linux/constants.js";
-import { Failure } from "../linux/failure.js";
-import { open, quote, using, writeAll } from "../linux/file.js";
 import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { sys } from "../linux/syscall.js";
+import { LEVELS, type Level, parseLogTarget, writeLog } from "./log.js";
 import { printError } from "./print.js";
-
-/** How much a message matters, the least first. */
-const LEVELS = ["debug", "warning", "error"] as const;
-type Level = (typeof LEVELS)[number];
 
 /** The options that all commands have. */
 export interface Globals extends GlobalOptions {
@@ -24,7 +18,9 @@ export interface Globals extends GlobalOptions {
 export function defineGlobals(program: Command): void {
   program
     .option("--debug", "log what is of interest for finding faults")
-    .addOption(new Option("--log <[file:]path>", "write the log to a file").argParser(parseLog))
+    .addOption(
+      new Option("--log <target>", "write the log to a file, journald:NAME or syslog:NAME").argParser(parseLogTarget),
+    )
     .addOption(new Option("--log-format <format>", "the log's format").choices(["text", "json"]).default("text"))
     .addOption(new Option("--log-level <level>", "how much a message has to matter").choices(LEVELS))
     .option("--root <directory>", "where the state of containers is kept (a tmpfs, best)")
@@ -48,11 +44,10 @@ export function globalsOf(program: Command): Globals {
   const isTooSmall = (level: Level) => LEVELS.indexOf(level) < LEVELS.indexOf(least);
   const write = (level: Level, message: string) => {
     if (log === undefined || isTooSmall(level)) return;
-    const line = formatLine(logFormat, level, message);
     try {
-      using(open(log, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644), (fd) => writeAll(fd, line));
-    } catch (cause) {
-      printError(`fdrunc: ${new Failure(`--log ${quote(log)}`, { cause }).message}\n`);
+      writeLog(log, logFormat, level, message);
+    } catch (error) {
+      printError(`fdrunc: ${(error as Error).message}\n`);
     }
   };
   return {
@@ -75,22 +70,6 @@ export function globalsOf(program: Command): Globals {
     cgroupManager: systemdCgroup ? "systemd" : cgroupManager,
   };
 }
-
-/** Where the log goes: a file's path, or as crun has it BACKEND:SPEC. */
-function parseLog(text: string): string {
-  const [, backend, path] = /^(file|journald|syslog):(.*)$/s.exec(text) ?? [];
-  if (backend === undefined) return text;
-  if (backend !== "file" || path === "") throw new InvalidArgumentError(`the log goes to files, "file:PATH"`);
-  return path;
-}
-
-/** The lines that containerd, docker and podman take apart, and logrus's text. */
-const formatLine = (format: string, level: Level, message: string): string => {
-  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-  return format === "json"
-    ? `${JSON.stringify({ level, msg: message, time })}\n`
-    : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`;
-};
 
 /** Whether the caller is not root, or root only in a user namespace. */
 const hasNoRights = (): boolean => sys("geteuid") !== 0 || inUserNamespace();

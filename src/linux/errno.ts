@@ -173,6 +173,7 @@ export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
+export const EPROTOTYPE = 91;
 export const EADDRINUSE = 98;
 export const ECONNREFUSED = 111;
 export const ECONNRESET = 104;

@@ -45,10 +45,10 @@ export function connectIn(directory: Fd, name: string): Fd {
   return connect(C.SOCK_SEQPACKET, addressIn(directory, name), name);
 }
 
-/** Connects to a stream socket by path. Throws SyscallError; RangeError where the path is too long for one. */
-export function connectUnix(path: string): Fd {
+/** Connects to a socket by path. Throws SyscallError; RangeError where the path is too long for one. */
+export function connectUnix(path: string, type: number = C.SOCK_STREAM): Fd {
   if (ffi.encode(path).length > LONGEST) throw new RangeError(`the socket's path is longer than ${LONGEST} bytes`);
-  return connect(C.SOCK_STREAM, unixAddress(path), path);
+  return connect(type, unixAddress(path), path);
 }
 
 function connect(type: number, address: Uint8Array, shown: string): Fd {
@@ -74,7 +74,12 @@ export function sendDescriptor(socket: Fd, text: string, fd: Fd): void {
   const control = words(20, C.SOL_SOCKET + C.SCM_RIGHTS * 0x100000000, fd);
   const vector = words(ffi.addressOf(bytes), bytes.length);
   const header = words(0, 0, ffi.addressOf(vector), 1, ffi.addressOf(control), 24, 0);
-  let rest = bytes.subarray(sys("sendmsg", socket, header, C.MSG_NOSIGNAL));
+  sendAll(socket, bytes.subarray(sys("sendmsg", socket, header, C.MSG_NOSIGNAL)));
+}
+
+/** Sends all of it: one packet, or a part of a stream. Throws SyscallError. */
+export function sendAll(socket: Fd, bytes: Uint8Array): void {
+  let rest = bytes;
   while (rest.length > 0) rest = rest.subarray(sys("sendto", socket, rest, rest.length, C.MSG_NOSIGNAL, null, 0));
 }
 
