@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import type { Label } from "../machine/program.js";
+import type { Hint, Label } from "../machine/program.js";
 import { type Builder, flags, slot, text } from "./builder.js";
 
 /** A process to make. It shares memory with its maker, and touches none of it, until it executes something. */
@@ -20,6 +20,12 @@ export interface Clone {
   readonly child: Label;
   readonly end?: Label;
 }
+
+/** What the kernel means where it makes no process or namespace. */
+export const NO_MORE: Hint = {
+  EAGAIN: "pids.max of a cgroup, or the user's limit, allows no more processes",
+  ENOSPC: "a limit in /proc/sys/user allows no more namespaces",
+};
 
 const SIGCHLD = 17;
 

@@ -4,6 +4,7 @@ import type { Config, ExecCPUAffinity, Process } from "../generated/config.js";
 import { maskOf, parseNumberList } from "../linux/number-list.js";
 import type { Program } from "../machine/program.js";
 import { AT_FDCWD, Builder, flags, slot, text } from "./builder.js";
+import { NO_MORE } from "./clone.js";
 import {
   type Compiled,
   closeStrangers,
@@ -39,14 +40,14 @@ export function compileExec(config: Config, process: Process, facts: Facts): Com
 function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup }: Facts): Program {
   const b = new Builder();
   const end = b.label();
-  b.about("start a process to join the container's namespaces with");
+  b.about("start a process to join the container's namespaces with", undefined, NO_MORE);
   const entry = {
     joined: (config.linux?.namespaces ?? []).map(({ type }) => type).filter((type) => type !== "time"),
     enters: entering(config, cgroup.into),
   };
   startBetween(b, end, placeOfBetween(entry));
   setAffinity(b, "initial", execCPUAffinity);
-  b.about("start the process in the container's namespaces", "linux.namespaces");
+  b.about("start the process in the container's namespaces", "linux.namespaces", NO_MORE);
   startInside(b, entry);
   // Only then does the end of the runtime end this process's waiting, too.
   b.about("close the runtime's end of the connection");

@@ -2,7 +2,7 @@ import { joinsCgroupBesideUser } from "../config/rules/namespaces.js";
 import type { Config, Namespace } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot } from "./builder.js";
-import { clone } from "./clone.js";
+import { clone, NO_MORE } from "./clone.js";
 import { becomeRoot, executeProgram, NAMESPACE_FLAGS, startBetween } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
 import { keepsGroups } from "./identity.js";
@@ -50,7 +50,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   };
   const entersFirst = joinsCgroupBesideUser(config);
   if (between) {
-    b.about("start a process to join namespaces with");
+    b.about("start a process to join namespaces with", undefined, NO_MORE);
     startBetween(b, end, entersFirst ? place : {});
     const user = joined.filter(({ type }) => type === "user");
     const others = joined.filter(({ type }) => type === "pid" || (joinsAll && type !== "user" && type !== "time"));
@@ -64,7 +64,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
 
   const child = b.label();
   const atOnce = created.filter(({ type }) => type === "user" || type === "pid");
-  b.about(atOnce.length === 0 ? "start init" : `start init in new namespaces (${typesOf(atOnce)})`);
+  b.about(atOnce.length === 0 ? "start init" : `start init in new namespaces (${typesOf(atOnce)})`, undefined, NO_MORE);
   const init = {
     name: "init",
     flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
@@ -85,7 +85,7 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   b.close("peer");
   const later = created.filter((namespace) => !atOnce.includes(namespace));
   if (later.length > 0) {
-    b.about(`make namespaces (${typesOf(later)})`, "linux.namespaces");
+    b.about(`make namespaces (${typesOf(later)})`, "linux.namespaces", NO_MORE);
     b.call("unshare", [flags(...later.map(({ type }) => NAMESPACE_FLAGS[type]))]);
   }
   b.about(createsUser ? "wait for the id maps and for init's program" : "wait for init's program");

@@ -303,6 +303,27 @@ system("a log that cannot be written is told, beside the error itself", (s) => {
   assert.match(stderr, /^fdrunc: --log "\/absent\/log": .* \(ENOENT\)\nfdrunc: container "absent" does not exist\n$/);
 });
 
+asRoot("where a process or a namespace is one too many, it is told what may allow no more", (s) => {
+  s.write(() => {});
+  const shown = s.fdrunc(["plan"]).succeeds();
+  for (const [call, errno, message] of [
+    [
+      "clone3",
+      "EAGAIN",
+      /^start init.* \(step \d+\): clone3: .*\(EAGAIN\) \(pids\.max of a cgroup, .* no more processes\)$/,
+    ],
+    [
+      "unshare",
+      "ENOSPC",
+      /^linux\.namespaces: make namespaces .*: unshare: .* \(a limit in \/proc\/sys\/user allows no more/,
+    ],
+  ] as const) {
+    const [, number] = new RegExp(`^ *(\\d+) +${call}\\(`, "m").exec(shown) ?? [];
+    assert.match(s.create("c", "--fail-step", `${number}:${errno}`).fails(), message);
+    assert.deepEqual(s.leftovers(), []);
+  }
+});
+
 system("an error met at start is told there", (s) => {
   writeFileSync(`${s.rootfs}/script`, "#!/absent/interpreter\n", { mode: 0o755 });
   writeFileSync(`${s.rootfs}/text`, "neither program nor script\n", { mode: 0o755 });
