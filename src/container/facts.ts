@@ -9,9 +9,9 @@ import { close, isDirectory, quote, stat } from "../linux/file.js";
 import { inUserNamespace } from "../linux/in-user-namespace.js";
 import { mountLines, parseMount } from "../linux/mount-info.js";
 import { attempt, sys } from "../linux/syscall.js";
+import { findPlaces } from "./find-places.js";
 import { homeOf } from "./home.js";
 import { findFilter } from "./kept-filters.js";
-import { mountPlaces } from "./mount-places.js";
 import type { CreateOptions } from "./options.js";
 
 const ALL_CAPABILITIES = (1n << 64n) - 1n;
@@ -39,7 +39,7 @@ export function gatherFacts(
     permitted: permittedTo(config),
     home: homeOf(rootfs, config.process?.user?.uid ?? 0),
     cgroup,
-    mountPlaces: mountPlaces(config, bundle, rootfs),
+    places: findPlaces(config, bundle, rootfs),
     ...(config.linux?.seccomp && { filter: findFilter(options.root, config.linux.seccomp) }),
     ...(!options.pivot && { kernelMounts: kernelMounts() }),
     ...(shares && { parentMount: parentMountOf(rootfs) }),

@@ -21,8 +21,8 @@ import { externalSources } from "./external-mounts.js";
 import { restoredNamespaces } from "./external-namespaces.js";
 import { restoredStreams } from "./external-streams.js";
 import { rootOf } from "./facts.js";
+import { findPlaces } from "./find-places.js";
 import { runHooks, runStopHooks } from "./hooks.js";
-import { mountPlaces } from "./mount-places.js";
 import { makeMountPoints } from "./mount-points.js";
 import { openNamespaces } from "./namespaces.js";
 import { NewContainer } from "./new-container.js";
@@ -96,8 +96,11 @@ function restoreProcesses(options: RestoreOptions): Restored {
     for (const type in namespaces) keep(namespaces[type]);
     const { consoleSocket } = options;
     const console = consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", consoleSocket));
-    const places = mountPlaces(config, bundle.bundle, rootfs);
-    const mounts = config.mounts?.map((mount, i) => ({ ...mount, destination: places.get(i) ?? mount.destination }));
+    const places = findPlaces(config, bundle.bundle, rootfs);
+    const mounts = config.mounts?.map((mount, i) => ({
+      ...mount,
+      destination: places.get(`mounts[${i}].destination`) ?? mount.destination,
+    }));
     const placed = { ...config, mounts };
     makeMountPoints(placed, bundle.bundle, rootfs);
     undo.add(() => runStopHooks(container.saved, options.warn));

@@ -10,6 +10,8 @@ import { attach, cleanPath, components, inRoot, makeDirectories } from "./target
 /** A device file to make; `mode` without the type. */
 interface DeviceFile {
   readonly path: string;
+  /** Where it is, if its directory's path has links in it. */
+  readonly place?: string | undefined;
   readonly type: string;
   readonly major: number;
   readonly minor: number;
@@ -40,9 +42,10 @@ const LINKS: [name: string, to: string][] = [
 const TYPES: Record<string, string> = { c: "S_IFCHR", u: "S_IFCHR", b: "S_IFBLK", p: "S_IFIFO" };
 
 /** Compiles the default and the configured devices, and the links in /dev. Slot `root` holds the root file system. */
-export function compileDevices(b: Builder, config: Config, { userNamespace }: Facts): void {
+export function compileDevices(b: Builder, config: Config, { userNamespace, places }: Facts): void {
   const configured = (config.linux?.devices ?? []).map((device, i) => ({
     path: device.path,
+    place: places?.get(`linux.devices[${i}].path`),
     type: device.type,
     major: device.major ?? 0,
     minor: device.minor ?? 0,
@@ -97,8 +100,8 @@ function makeLinks(b: Builder): void {
 }
 
 /** Opens the directory that a device goes into. Returns the slot, and the file's name. */
-function openParent(b: Builder, path: string): { directory: string; name: string } {
-  const parts = components(path);
+function openParent(b: Builder, { path, place = path }: DeviceFile): { directory: string; name: string } {
+  const parts = components(place);
   const name = parts[parts.length - 1];
   if (parts.length === 2 && parts[0] === "dev") return { directory: "dev", name };
   makeDirectories(b, parts.slice(0, -1), "directory");
@@ -108,7 +111,7 @@ function openParent(b: Builder, path: string): { directory: string; name: string
 /** Makes a device file; unless it is certain that there is `nothing` yet, one that is there already will do. */
 function makeDevice(b: Builder, device: DeviceFile, nothing: boolean): void {
   const { major, minor, uid, gid } = device;
-  const { directory, name } = openParent(b, device.path);
+  const { directory, name } = openParent(b, device);
   const type = TYPES[device.type];
   const [exists, made] = [b.label(), b.label()];
   const owned = uid === 0 && gid === 0;
@@ -148,9 +151,9 @@ function requireDevice(b: Builder, { type, major, minor }: DeviceFile, file: rea
 const FORMATS: Record<string, number> = { S_IFCHR: 0x2000, S_IFBLK: 0x6000, S_IFIFO: 0x1000 };
 
 function bindDevice(b: Builder, device: DeviceFile): void {
-  const { directory, name } = openParent(b, device.path);
+  const { directory, name } = openParent(b, device);
   b.call("mknodat", [slot(directory), text(name), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
-  b.call("openat2", inRoot(device.path, "O_PATH|O_NOFOLLOW"), { into: "target" });
+  b.call("openat2", inRoot(device.place ?? device.path, "O_PATH|O_NOFOLLOW"), { into: "target" });
   const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
   b.call("open_tree", [AT_FDCWD, text(device.path), how], { into: "mount" });
   const good = b.label();

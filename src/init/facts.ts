@@ -19,8 +19,8 @@ export interface Facts {
   /** The home directory of the process's user as the image's /etc/passwd has it, for $HOME. */
   readonly home: string;
   readonly cgroup: CgroupFacts;
-  /** Where the destinations of mounts lead that have symbolic links in them, by the mounts' indexes. */
-  readonly mountPlaces?: ReadonlyMap<number, string>;
+  /** Where paths of the config lead that have symbolic links in them, by their JSON paths: an absolute path each. */
+  readonly places?: ReadonlyMap<string, string>;
   /** What linux.seccomp compiles to, where that is known. */
   readonly filter?: Uint8Array | undefined;
   /** Where the root is moved to "/" instead of changed: the host's mounts of proc and sysfs, latest first. */

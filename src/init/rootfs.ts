@@ -38,7 +38,7 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
   openRoot(b, facts);
   compileMounts(b, config, facts);
   if (!bindsDev(config)) compileDevices(b, config, facts);
-  makeWorkingDirectory(b, config);
+  makeWorkingDirectory(b, config, facts);
   // Hooks see the mounts, and still the host's file system around them.
   if (hasCreateHooks(config)) {
     b.about("wait for the prestart, createRuntime and createContainer hooks", "hooks");
@@ -93,8 +93,8 @@ function openRoot(b: Builder, { rootfs }: Facts): void {
 }
 
 /** The working directory is made where it is missing, as the other runtimes do. */
-function makeWorkingDirectory(b: Builder, config: Config): void {
-  const path = components(config.process?.cwd ?? "/");
+function makeWorkingDirectory(b: Builder, config: Config, { places }: Facts): void {
+  const path = components(places?.get("process.cwd") ?? config.process?.cwd ?? "/");
   if (path.length === 0) return;
   b.about(`make the working directory ${quote(config.process?.cwd ?? "/")}`, "process.cwd");
   const [missing, there] = [b.label(), b.label()];

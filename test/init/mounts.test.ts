@@ -108,7 +108,7 @@ mount_setattr(%mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {0, 0, MS_SLAVE, 0}, 32)
     /^mounts/,
     {
       config: { mounts: [{ destination: "/l", type: "bind", source: "/x", options: ["bind"] }] },
-      facts: { mountPlaces: new Map([[0, "/a/f"]]) },
+      facts: { places: new Map([["mounts[0].destination", "/a/f"]]) },
     },
     `
 open_tree(AT_FDCWD, "/x", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC) = %mount

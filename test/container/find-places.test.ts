@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { mountPlaces } from "../../src/container/mount-places.js";
+import { findPlaces } from "../../src/container/find-places.js";
 import type { Mount } from "../../src/generated/config.js";
 
 /** The links of an image, by path: what they say. */
@@ -33,13 +33,18 @@ function makeBundle(t: TestContext): string {
   return bundle;
 }
 
-const placesIn = (bundle: string, mounts: Mount[]): Record<string, string> =>
-  Object.fromEntries(
-    [...mountPlaces({ ociVersion: "1.3.0", mounts }, bundle, join(bundle, "rootfs"))].map(([i, place]) => [
-      mounts[i].destination,
-      place,
-    ]),
+const VERSION = { ociVersion: "1.3.0" };
+
+/** Where mounts lead, by their destinations. */
+function placesIn(bundle: string, mounts: Mount[]): Record<string, string> {
+  const places = findPlaces({ ...VERSION, mounts }, bundle, join(bundle, "rootfs"));
+  return Object.fromEntries(
+    mounts.flatMap(({ destination }, i) => {
+      const place = places.get(`mounts[${i}].destination`);
+      return place === undefined ? [] : [[destination, place]];
+    }),
   );
+}
 
 const tmpfs = (destination: string, ...options: string[]): Mount => ({ destination, type: "tmpfs", options });
 const bind = (destination: string, source: string): Mount => ({ destination, source, options: ["rbind"] });
@@ -91,4 +96,20 @@ test("the mounts before hide links, and show others", (t) => {
   assert.deepEqual(placesIn(bundle, mounts), { "/var/run/link": "/var/gone" });
   const led = [tmpfs("/one"), tmpfs("/one/two")];
   assert.deepEqual(placesIn(bundle, led), { "/one": "/three/x", "/one/two": "/three/x/two" });
+});
+
+test("so are those in the directories of devices, and in the working directory", (t) => {
+  const bundle = makeBundle(t);
+  const config = {
+    ...VERSION,
+    mounts: [tmpfs("/var/run")],
+    linux: { devices: ["/one/null", "/self", "/var/run/null", "/null"].map((path) => ({ type: "p" as const, path })) },
+    process: { cwd: "/out/work" },
+  };
+  assert.deepEqual(Object.fromEntries(findPlaces(config, bundle, join(bundle, "rootfs"))), {
+    "mounts[0].destination": "/run",
+    "linux.devices[0].path": "/three/x/null",
+    "linux.devices[2].path": "/run/null",
+    "process.cwd": "/outside/work",
+  });
 });

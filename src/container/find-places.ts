@@ -11,21 +11,33 @@ import { attempt, expecting, SyscallError } from "../linux/syscall.js";
 const MOST_LINKS = 40;
 
 /**
- * Where the destinations of mounts lead that have symbolic links in them, by the mounts' indexes. Links are followed
- * inside the root file system as the mounts before have changed it, also to what is missing: init makes that then, which
- * mkdirat(2) and mknodat(2) do not do through links. Since init looks for these paths inside the root again, links that
- * come later lead nowhere else. Throws Failure for links that lead in a circle.
+ * Where paths of the config lead that have symbolic links in them, by their JSON paths: the destinations of mounts, the
+ * directories of devices, the working directory. Links are followed inside the root file system as the mounts before have
+ * changed it, also to what is missing: init makes that then, which mkdirat(2) and mknodat(2) do not do through links. Since
+ * init looks for these places inside the root again, links that come later lead nowhere else. Throws Failure for links
+ * that lead in a circle.
  */
-export function mountPlaces(config: Config, bundle: string, rootfs: string): ReadonlyMap<number, string> {
-  const places = new Map<number, string>();
+export function findPlaces(config: Config, bundle: string, rootfs: string): ReadonlyMap<string, string> {
+  const places = new Map<string, string>();
   keeping((keep) => {
     const view = new View(keep(open(rootfs, C.O_PATH | C.O_DIRECTORY)));
     config.mounts?.forEach((mount, i) => {
       const path = components(mount.destination);
-      const place = refusesLinks(mount) ? undefined : view.behindLinks(path, `mounts[${i}].destination`);
-      if (place !== undefined) places.set(i, `/${place.join("/")}`);
+      const place = refusesLinks(mount) ? undefined : find(path, [], `mounts[${i}].destination`);
       view.mount(place ?? path, mount, bundle);
     });
+    config.linux?.devices?.forEach(({ path }, i) => {
+      const parts = components(path);
+      find(parts.slice(0, -1), parts.slice(-1), `linux.devices[${i}].path`);
+    });
+    find(components(config.process?.cwd ?? "/"), [], "process.cwd");
+
+    /** Finds where a path leads, and notes that with what comes behind. */
+    function find(path: readonly string[], behind: readonly string[], from: string): string[] | undefined {
+      const place = path.length === 0 ? undefined : view.behindLinks(path, from);
+      if (place !== undefined) places.set(from, `/${[...place, ...behind].join("/")}`);
+      return place;
+    }
   });
   return places;
 }

@@ -42,7 +42,7 @@ const DESTINATIONS = [
   "/dev/log",
 ];
 const LOOK =
-  "grep -o ' /made[^ ]* ' /proc/self/mountinfo; cd /; find made | sort | xargs stat -c '%n %F %a %u:%g'; " +
+  "pwd -P; grep -o ' /made[^ ]* ' /proc/self/mountinfo; cd /; find made | sort | xargs stat -c '%n %F %a %u:%g'; " +
   "cat etc/resolv.conf file directory/content chain/deep/content out/deeper/file dev/log; ls -l etc dev/log | grep -c ' -> '";
 
 system("destinations behind links that lead to nothing are made where the links lead, inside the root", (s) => {
@@ -95,6 +95,17 @@ system("links in a circle, into /proc and to the root are refused in one line", 
   assert.equal(existsSync(`${s.rootfs}/made`), false);
 });
 
+system("the working directory and devices are made where links lead", (s) => {
+  symlinkSync("made/work", `${s.rootfs}/work`);
+  symlinkSync("/made/devices", `${s.rootfs}/devices`);
+  const out = s.sh("pwd -P; stat -c '%n %F' /made/devices/pipe", (config) => {
+    config.root.readonly = false;
+    config.process.cwd = "/work/below";
+    config.linux.devices = [{ type: "p", path: "/devices/pipe" }];
+  });
+  assert.equal(out, "/made/work/below\n/made/devices/pipe fifo\n");
+});
+
 asRoot("beside runc: destinations behind links come to lie where runc has them", (s, t) => {
   if (spawnSync("runc", ["--version"]).status !== 0) return t.skip("needs runc");
   const bind = prepare(s);
@@ -102,6 +113,8 @@ asRoot("beside runc: destinations behind links come to lie where runc has them",
     config.root.readonly = false;
     config.process.args = ["sh", "-c", LOOK];
     config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+    config.process.cwd = "/chain/work";
+    config.linux.devices = [{ type: "p", path: "/out/pipe" }];
     config.mounts.push(...DESTINATIONS.map(bind), { destination: "/directory/tmp", type: "tmpfs", source: "tmpfs" });
   });
   const ours = s.run().succeeds();
