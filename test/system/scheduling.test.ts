@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chownSync, readFileSync } from "node:fs";
-import { arch } from "node:os";
+import { arch, getPriority } from "node:os";
 import type { MemoryPolicy, Scheduler } from "../../src/generated/config.js";
 import { capabilityMask, permittedCapabilities } from "../../src/linux/capabilities.js";
 import { asRoot, type FullConfig, type Scene, system, withIds } from "./harness.js";
 
 const mayRaise = (permittedCapabilities() & capabilityMask(["CAP_SYS_NICE"])) !== 0n;
+
+/** The nice value that containers have unless it is set: that of who makes them. */
+const OWN_NICE = getPriority();
 
 /** A cgroup v1 has no real-time shares of its own unless its parents have: these containers get no cgroups. */
 const UNGROUPED = ["--cgroup-manager", "disabled"];
@@ -44,7 +47,7 @@ withIds("a program is scheduled by the policy, nice value and priority of the co
     ["SCHED_RR", 2],
   ] as const) {
     const realTime = () => scheduledAs(s, { policy, priority: 42, flags: ["SCHED_FLAG_RESET_ON_FORK"] });
-    assert.deepEqual(realTime(), [0, 42, number]);
+    assert.deepEqual(realTime(), [OWN_NICE, 42, number]);
   }
 });
 
@@ -71,7 +74,7 @@ system("the program is scheduled, a startContainer hook is not", (s) => {
     config.hooks = { startContainer: [hook] };
   });
   assert.deepEqual(scheduled, [3, 0, 3]);
-  assert.equal(readFileSync(`${s.rootfs}/hook`, "utf8"), "0 0\n");
+  assert.equal(readFileSync(`${s.rootfs}/hook`, "utf8"), `${OWN_NICE} 0\n`);
 });
 
 system("I/O priorities of each class", (s, t) => {
@@ -99,7 +102,7 @@ asRoot("in a user namespace, what takes the host's privileges is set as well", (
     config.process.ioPriority = { class: "IOPRIO_CLASS_RT", priority: 1 };
   };
   if (!mayRaise) return t.skip("needs CAP_SYS_NICE");
-  assert.deepEqual(scheduledAs(s, { policy: "SCHED_FIFO", priority: 5 }, inUserNamespace), [0, 5, 1]);
+  assert.deepEqual(scheduledAs(s, { policy: "SCHED_FIFO", priority: 5 }, inUserNamespace), [OWN_NICE, 5, 1]);
   assert.deepEqual(scheduledAs(s, { policy: "SCHED_BATCH", nice: -3 }, inUserNamespace), [-3, 0, 3]);
   assert.equal(toldOf(s, inUserNamespace, "ionice", "-p").trim(), "realtime: prio 1");
 });
