@@ -1,7 +1,7 @@
 import { Cgroup, type CgroupPaths } from "../cgroup/cgroup.js";
 import { cgroupHierarchies, type Hierarchy, isUnified, keysOf, visibleDirectory } from "../cgroup/hierarchy.js";
 import { type CgroupPlan, planCgroup } from "../cgroup/plan-cgroup.js";
-import { attachToUnit, stopUnit } from "../cgroup/systemd/transient-unit.js";
+import { attachToUnit, stopEmptyUnit, stopUnit } from "../cgroup/systemd/transient-unit.js";
 import type { Config } from "../generated/config.js";
 import { type CgroupFacts, input } from "../init/facts.js";
 import { exists, type Fd } from "../linux/file.js";
@@ -63,9 +63,12 @@ export function cgroupFacts({ mounts = [] }: Config, plan: CgroupPlan | undefine
   };
 }
 
+/** Whether there are cgroups that are known to be the container's: those of a unit are once it has been started. */
+export const hasCgroups = (paths: CgroupPaths): boolean => Object.keys(paths).length > 0;
+
 /** Removes a container's cgroups, in which nothing runs any more. Throws Failure. */
 export function removeCgroups({ cgroup, unit }: Saved): void {
-  if (unit !== undefined) stopUnit(unit);
+  if (unit !== undefined) (hasCgroups(cgroup) ? stopUnit : stopEmptyUnit)(unit);
   new Cgroup(cgroup).remove();
 }
 

@@ -4,7 +4,7 @@ import { startUnit } from "../cgroup/systemd/transient-unit.js";
 import { type Fd, keeping } from "../linux/file.js";
 import { enterResctrlGroup, makeResctrlGroup, planResctrlGroup } from "../resctrl/resctrl-group.js";
 import { resctrlRoot } from "../resctrl/resctrl-root.js";
-import { removeCgroups } from "./cgroups.js";
+import { hasCgroups, removeCgroups } from "./cgroups.js";
 import type { GlobalOptions } from "./options.js";
 import type { Bundle } from "./plan.js";
 import { recordProcess } from "./recorded-process.js";
@@ -56,7 +56,10 @@ export class NewContainer {
         const saved = { ...newRecord(id, beginning), ...record, ...(resctrl && { resctrl }) };
         directory.save(saved);
         const container = new NewContainer(cgroups, directory, saved, undo, keep);
-        if (cgroups?.unit !== undefined) undo.add(() => removeCgroups(container.saved));
+        if (cgroups?.unit !== undefined)
+          undo.add(() => {
+            if (hasCgroups(container.saved.cgroup)) removeCgroups(container.saved);
+          });
         else if (cgroups !== undefined) undo.add(makeCgroup(cgroups));
         if (resctrl && intelRdt) undo.add(makeResctrlGroup(resctrl, intelRdt));
         return complete(container);
@@ -86,7 +89,7 @@ export class NewContainer {
     const { cgroups, saved } = this;
     if (cgroups?.unit !== undefined) {
       startUnit(cgroups.unit, pid);
-      this.record({ cgroup: cgroups.cgroup.paths, unit: cgroups.unit.unit });
+      this.record({ cgroup: cgroups.cgroup.paths });
       this.save();
       completeUnit(cgroups, pid);
     }

@@ -35,7 +35,7 @@ export interface Saved {
   /** What its standard streams were when it was made, as `streamNames` has it. */
   readonly streams: readonly string[];
   readonly cgroup: CgroupPaths;
-  /** The unit that systemd has made its cgroups by. */
+  /** The unit that systemd makes its cgroups by; has made, once there are any. */
   readonly unit?: Unit;
   /** The config's memory.checkBeforeUpdate, which holds for updates that do not say otherwise. */
   readonly checkMemory: boolean;
@@ -78,6 +78,7 @@ export const newRecord = (
   streams: [],
   // Those that systemd makes are the container's from then on.
   cgroup: cgroups?.unit === undefined ? (cgroups?.cgroup.paths ?? {}) : {},
+  ...(cgroups?.unit && { unit: cgroups.unit.unit }),
   checkMemory: config.linux?.resources?.memory?.checkBeforeUpdate ?? false,
   rest: { first: 0, steps: [] },
 });

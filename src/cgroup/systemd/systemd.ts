@@ -42,6 +42,15 @@ export class Systemd {
     this.resetFailedUnit(name);
   }
 
+  /** The ids of the processes in a unit and below; none where there is no such unit. */
+  processesOf(name: string): readonly number[] {
+    let processes: readonly Value[] = [];
+    unlessAbsent(() => {
+      [processes] = this.#call("GetUnitProcesses", "s", name) as readonly [readonly Value[]];
+    });
+    return processes.map((process) => (process as readonly [string, number, string])[1]);
+  }
+
   /** Moves a process to the cgroup of a unit, or to one below that: "/inner". */
   attachProcess(name: string, cgroup: string, pid: number): void {
     this.#call("AttachProcessesToUnit", "ssau", name, cgroup, [pid]);

@@ -90,6 +90,16 @@ export function stopUnit({ manager, name }: Unit): void {
   });
 }
 
+/**
+ * Stops a unit that may have been started, or be another's, if nothing runs in it. systemd stops by itself what has got
+ * empty, but never looks again at a scope whose process ended just when it was put there. Throws Failure.
+ */
+export function stopEmptyUnit(unit: Unit): void {
+  if (isSliceUnit(unit)) return;
+  const isEmpty = Systemd.use(unit.manager, (systemd) => systemd.processesOf(unit.name).length === 0);
+  if (isEmpty) stopUnit(unit);
+}
+
 /** Moves a process to a container's cgroup in a unit, or to one below that: "/inner". Throws Failure. */
 export function attachToUnit({ manager, name, subgroup }: Unit, cgroup: string, pid: number): void {
   Systemd.use(manager, (systemd) => {
