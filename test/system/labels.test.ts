@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { hasAppArmor, hasSelinux } from "../../src/linux/security-modules.js";
-import { system, TAG } from "./harness.js";
+import { asRoot, system, TAG } from "./harness.js";
 
 /** Loads a profile that allows all but to read a file, until the test ends. Returns its name. */
 function loadProfile(t: TestContext): string {
@@ -20,7 +20,7 @@ function loadProfile(t: TestContext): string {
 
 const MISSING = hasAppArmor() && spawnSync("apparmor_parser", ["--version"]).status === 0 ? false : "needs AppArmor";
 
-system("a container's process is confined by its AppArmor profile", (s, t) => {
+asRoot("a container's process is confined by its AppArmor profile", (s, t) => {
   if (MISSING) {
     t.skip(MISSING);
     return;

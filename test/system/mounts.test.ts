@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Mount as ConfigMount } from "../../src/generated/config.js";
 import { type Mount, parseMount } from "../../src/linux/mount-info.js";
-import { asRoot, type FullConfig, type Scene, system, withCgroups, withIds } from "./harness.js";
+import { asRoot, type FullConfig, type Scene, system, withCgroups } from "./harness.js";
 
 /** What a container with these mounts, and a change, sees mounted; by mount point, the upmost only. */
 function mountsOf(
@@ -287,7 +287,7 @@ asRoot("tmpcopyup fills a tmpfs with what lies beneath: types, modes, owners, ti
   assert.equal(existsSync(`${lower}/new`), false);
 });
 
-withIds("tmpcopyup leaves the mode and the owner that options give to the directory", (s) => {
+asRoot("tmpcopyup leaves the mode and the owner that options give to the directory", (s) => {
   mkdirSync(`${s.rootfs}/data/sub`, { recursive: true });
   const options = (...more: string[]) => ({
     ...{ destination: "/data", type: "tmpfs", source: "tmpfs" },

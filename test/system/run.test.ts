@@ -89,7 +89,7 @@ system("run takes the container's orphans along, unless told not to", (s) => {
 
 system("run takes the status of orphans that it has adopted", async (s) => {
   s.write((config) => {
-    config.process.args = ["sh", "-c", "(sleep 1 &); exec sleep 1000"];
+    config.process.args = ["sh", "-c", "(sleep 3 &); exec sleep 1000"];
     config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
   });
   const { child, ended } = s.start(["run", "c"]);
@@ -98,6 +98,8 @@ system("run takes the status of orphans that it has adopted", async (s) => {
     const children = tasks.map((task) => readFileSync(`/proc/${child.pid}/task/${task}/children`, "utf8"));
     return children.join(" ").split(" ").filter(Boolean).length;
   };
+  // Before that it may have made others.
+  s.waitFor("running");
   eventually(() => assert.equal(count(), 2));
   eventually(() => assert.equal(count(), 1));
   s.fdrunc(["kill", "c", "KILL"]).succeeds();
