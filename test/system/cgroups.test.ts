@@ -91,7 +91,7 @@ withCgroups("limits are set on the container's cgroups", (s, t) => {
   assert.equal(value("pids", "pids.max"), "17");
 });
 
-system("limits are set on the container's cgroup in v2", (s, t) => {
+withCgroups("limits are set on the container's cgroup in v2", (s, t) => {
   if (!unified) return t.skip("needs cgroup v2 alone");
   s.write(({ linux }) => {
     linux.resources = { ...linux.resources, memory: { limit: 64 << 20 }, cpu: { quota: 50_000 }, pids: { limit: 17 } };
@@ -103,7 +103,7 @@ system("limits are set on the container's cgroup in v2", (s, t) => {
   assert.equal(value("pids.max"), "17");
 });
 
-system("v2 alone: values of v1 by the usual formulas, and v2's own", (s, t) => {
+withCgroups("v2 alone: values of v1 by the usual formulas, and v2's own", (s, t) => {
   if (!unified) return t.skip("needs cgroup v2 alone");
   s.write(({ linux }) => {
     linux.resources = {
