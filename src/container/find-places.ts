@@ -74,8 +74,9 @@ class View {
       done.push(name);
       const target = this.linkAt(done);
       if (target === undefined) continue;
-      // Not UTF-8, so no text in a program: the kernel can follow it, where it leads to something.
-      if (target.includes("\ufffd")) return undefined;
+      // No text in a program, so it could not be looked at where it leads.
+      if (target.includes("\ufffd"))
+        throw new Failure(from, { cause: `the link ${quote(`/${done.join("/")}`)} leads to a name that is not UTF-8` });
       if (++links > MOST_LINKS)
         throw new Failure(from, { cause: new SyscallError("openat2", ELOOP, quote(`/${path.join("/")}`)) });
       done.splice(target.startsWith("/") ? 0 : -1);

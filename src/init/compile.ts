@@ -229,7 +229,7 @@ function waitForStart(b: Builder): void {
   // If the runtime ends before that, nobody may know of this process: then it ends too.
   b.about("wait until the container is recorded");
   wait(b);
-  b.about("give back the memory of the steps that are done");
+  b.about("unmap the steps that are done, which need not be resident");
   for (const name of Object.values(PASSED)) b.slot(name);
   b.call("munmap", [slot(PASSED.code), slot(PASSED.size)], GO_ON);
   b.about("wait for start");

@@ -1,5 +1,6 @@
 import { viewOf } from "../linux/bytes.js";
-import { waitFor } from "../linux/process.js";
+import { C } from "../linux/constants.js";
+import { attemptAgain } from "../linux/syscall.js";
 
 /**
  * The id of the process that a launcher was to make; 0 where there is none. If the launcher has only started a process
@@ -10,6 +11,7 @@ import { waitFor } from "../linux/process.js";
  */
 export function madeProcess(started: number, slot: Uint8Array): number {
   const id = () => viewOf(slot).getInt32(0, true);
-  if (id() !== started) waitFor(started);
+  // Where the caller ignores SIGCHLD there is no status to take: ECHILD says, then, that the process has ended.
+  if (id() !== started) attemptAgain("wait4", started, null, C.__WALL, null);
   return id();
 }

@@ -175,7 +175,7 @@ export interface Stat {
   device: { major: number; minor: number };
   /** The device of the file system that the file lies on. */
   fileSystem: { major: number; minor: number };
-  /** The id of the mount that it was found on, as /proc/self/mountinfo has it; 0 before Linux 5.8. */
+  /** The id of the mount that it was found on, as /proc/self/mountinfo has it. */
   mount: number;
 }
 
