@@ -238,7 +238,7 @@ system("schemas need resctrl", (s, t) => {
   assert.match(update(s, "--l3-cache-schema", "L3:0=f").fails(), /no resctrl file system is mounted/);
 });
 
-system("checkBeforeUpdate refuses a limit below what is in use", (s, t) => {
+withCgroups("checkBeforeUpdate refuses a limit below what is in use", (s, t) => {
   if (!unified) return t.skip("needs cgroup v2 alone");
   s.write((config) => {
     config.process.args = ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=8; sleep 1000"];
