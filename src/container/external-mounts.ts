@@ -1,8 +1,7 @@
 import type { CgroupPlan } from "../cgroup/plan-cgroup.js";
+import { isBind } from "../config/rules/is-bind.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config } from "../generated/config.js";
-import { isBind } from "../init/mount-destination.js";
-import { parseMountOptions } from "../init/mount-options.js";
 import { cleanPath } from "../init/target.js";
 import { type Mount, mountLines, parseMount } from "../linux/mount-info.js";
 import { cgroupFacts } from "./cgroups.js";
@@ -67,7 +66,6 @@ const isBelow = (path: string, directory: string): boolean =>
 /** The config's binds. */
 export const bindsOf = ({ mounts = [] }: Config): { destination: string; source: string }[] =>
   mounts.flatMap((mount) => {
-    const options = parseMountOptions(mount.options);
-    if (!isBind(mount, options) || options.keywords.has("remount")) return [];
+    if (!isBind(mount) || mount.options?.includes("remount")) return [];
     return [{ destination: mount.destination, source: mount.source ?? "" }];
   });

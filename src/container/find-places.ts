@@ -1,4 +1,6 @@
+import { isBind } from "../config/rules/is-bind.js";
 import type { Config, Mount } from "../generated/config.js";
+import { refusesLinks } from "../init/mount-destination.js";
 import { components } from "../init/target.js";
 import { cstring, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -42,8 +44,6 @@ export function findPlaces(config: Config, bundle: string, rootfs: string): Read
   return places;
 }
 
-const refusesLinks = ({ type }: Mount): boolean => type === "proc" || type === "sysfs";
-
 /** A root file system as mounts will have changed it. Paths are components below the root. */
 class View {
   /** What is mounted, by path: the tree that is shown there, or undefined for a file system of its own. */
@@ -53,12 +53,11 @@ class View {
   constructor(private readonly root: Fd) {}
 
   mount(path: readonly string[], mount: Mount, bundle: string): void {
-    const { type, source = "", options = [] } = mount;
+    const { source = "", options = [] } = mount;
     // What lies beneath stays to be seen.
     if (options.includes("remount") || options.includes("tmpcopyup")) return;
-    const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
     const shown = source.startsWith("/") ? source : `${bundle}/${source}`;
-    this.mounts.set(path.join("/"), { order: this.order++, shown: isBind ? shown : undefined });
+    this.mounts.set(path.join("/"), { order: this.order++, shown: isBind(mount) ? shown : undefined });
   }
 
   /** Where a path leads that has links; undefined of one without. `from` is its place in the config. Throws Failure. */

@@ -23,7 +23,7 @@ export function compileCgroupMount(
   const { cgroup, userNamespace } = facts;
   const { version, hierarchies } = cgroup;
   const options = parseMountOptions(mount.options);
-  const path = mountDestination(mount, options, from, place).join("/");
+  const path = mountDestination(mount, from, place).join("/");
   const bound = !hasNamespace(config, "cgroup");
   const says = `mount cgroup on ${quote(destination)}`;
   b.about(says, from);

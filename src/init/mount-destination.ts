@@ -1,12 +1,11 @@
+import { isBind } from "../config/rules/is-bind.js";
 import type { Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
 import { quote } from "../linux/file.js";
-import type { MountOptions } from "./mount-options.js";
 import { components } from "./target.js";
 
-/** Whether a mount shows an existing tree elsewhere. */
-export const isBind = ({ type }: Mount, { keywords }: MountOptions): boolean =>
-  type === "bind" || keywords.has("bind") || keywords.has("rbind");
+/** Whether a destination behind links is refused: what is written to /proc and /sys would go elsewhere. */
+export const refusesLinks = ({ type }: Pick<Mount, "type">): boolean => type === "proc" || type === "sysfs";
 
 /** What may be bound over a file of /proc: files that lxcfs and the like stand in for. */
 const PROC_FILES = new Set(
@@ -21,7 +20,7 @@ const PROC_FILES = new Set(
  * @param from the mount's JSON path
  * @param place where its destination leads, if there are links in it
  */
-export function mountDestination(mount: Mount, options: MountOptions, from: string, place?: string): string[] {
+export function mountDestination(mount: Mount, from: string, place?: string): string[] {
   const path = components(place ?? mount.destination);
   const refuse = (why: string) => {
     const led = place === undefined ? "" : `, a link to ${quote(place)}`;
@@ -29,7 +28,7 @@ export function mountDestination(mount: Mount, options: MountOptions, from: stri
   };
   if (path.length === 0) refuse("the root itself cannot be a mount's destination");
   if (path[0] !== "proc" || path.length === 1 || mount.type === "proc") return path;
-  if (!isBind(mount, options) || !PROC_FILES.has(path.slice(1).join("/")))
+  if (!isBind(mount) || !PROC_FILES.has(path.slice(1).join("/")))
     refuse("lies inside /proc, where only binds over a few known files are allowed");
   return path;
 }

@@ -1,3 +1,4 @@
+import { isBind } from "../config/rules/is-bind.js";
 import { makesNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { Failure } from "../linux/failure.js";
@@ -8,7 +9,7 @@ import { compileCgroupMount } from "./cgroup-mount.js";
 import { createFileSystem } from "./create-file-system.js";
 import { type Facts, input } from "./facts.js";
 import { sendDescriptor, wait } from "./message.js";
-import { isBind, mountDestination } from "./mount-destination.js";
+import { mountDestination, refusesLinks } from "./mount-destination.js";
 import { labelled } from "./mount-label.js";
 import { type MountOptions, parseMountOptions } from "./mount-options.js";
 import {
@@ -42,7 +43,7 @@ const NOT_OWN = new Set(["bind", "rbind", "remount"]);
 
 function jobOf(mount: Mount, from: string, place: string | undefined): Omit<Job, "index"> {
   const options = parseMountOptions(mount.options);
-  return { mount, options, path: mountDestination(mount, options, from, place), from };
+  return { mount, options, path: mountDestination(mount, from, place), from };
 }
 
 /** A mount on its way into steps. */
@@ -106,8 +107,7 @@ function fileSystem(b: Builder, { userNamespace, place, stands, ...mount }: File
   const type = mount.type ?? "";
   if (type === "") throw new Failure(`${b.from}.type: missing`, { cause: "only a bind mount goes without" });
   b.about(`mount ${type} on ${quote(mount.destination)}`, undefined, userNamespace ? HINTS[type] : undefined);
-  // /proc and /sys that are links in the image would send what is written to them elsewhere.
-  const resolve = type === "proc" || type === "sysfs" ? "RESOLVE_NO_SYMLINKS" : "";
+  const resolve = refusesLinks(mount) ? "RESOLVE_NO_SYMLINKS" : "";
   openDirectory(b, path, resolve);
   const slotName = type === "proc" && path.join("/") === "proc" ? "proc" : "mount";
   const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
@@ -210,7 +210,7 @@ function takeFromRuntime(b: Builder, index: number): void {
 
 /** Whether the runtime makes a mount: one with an id map, and what init may have no right to look for. */
 export const isMadeByRuntime = (mount: Mount, options: MountOptions, { makesMounts }: Facts): boolean =>
-  isIdMapped(mount, options) || (makesMounts && isBind(mount, options) && !options.keywords.has("remount"));
+  isIdMapped(mount, options) || (makesMounts && isBind(mount) && !options.keywords.has("remount"));
 
 /** Whether a mount shows other ids than its source has. */
 export const isIdMapped = ({ uidMappings = [] }: Mount, { keywords }: MountOptions): boolean =>
@@ -229,7 +229,7 @@ function remount(b: Builder, job: Job, { userNamespace }: Facts): void {
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into: "mount" });
   changeAttributes(b, "mount", options.own, { recursive: false, locked: userNamespace });
   changeAttributes(b, "mount", options.recursive, { recursive: true, locked: userNamespace });
-  if (!isBind(mount, options) && options.data.length > 0) {
+  if (!isBind(mount) && options.data.length > 0) {
     const pick = flags("FSPICK_CLOEXEC", "FSPICK_EMPTY_PATH");
     b.call("fspick", [slot("mount"), NO_PATH, pick], { into: "context" });
     for (const option of options.data) {

@@ -1,3 +1,4 @@
+import { isBind } from "../config/rules/is-bind.js";
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import { AT_FDCWD, type Builder, flags, NO_PATH, openHow, slot, text } from "./builder.js";
@@ -50,10 +51,7 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
 }
 
 const bindsDev = (config: Config): boolean =>
-  config.mounts?.some(({ destination, type, options = [] }) => {
-    const bind = type === "bind" || options.includes("bind") || options.includes("rbind");
-    return bind && components(destination).join("/") === "dev";
-  }) ?? false;
+  config.mounts?.some((mount) => isBind(mount) && components(mount.destination).join("/") === "dev") ?? false;
 
 export function hasCreateHooks({ hooks = {} }: Config): boolean {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;

@@ -1,5 +1,6 @@
 import type { Config } from "../../generated/config.js";
 import { wrong } from "../explain.js";
+import { isBind } from "./is-bind.js";
 import { hasNamespace } from "./namespaces.js";
 
 const BINDS_ONLY = "goes with bind mounts only";
@@ -7,25 +8,26 @@ const BINDS_ONLY = "goes with bind mounts only";
 /** config.md, "mounts": what can be said before the mounts are made. */
 export function mountsAreComplete(config: Config): void {
   const hasUserNamespace = hasNamespace(config, "user");
-  config.mounts?.forEach(({ destination, source, type, options = [], uidMappings = [], gidMappings = [] }, i) => {
+  config.mounts?.forEach((mount, i) => {
+    const { destination, source, options = [], uidMappings = [], gidMappings = [] } = mount;
     const path = (property: string) => `mounts[${i}].${property}`;
     if (destination === "") throw wrong(path("destination"), "must not be empty");
-    const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
-    if (isBind && !source) throw wrong(path("source"), "is required for a bind mount");
+    const binds = isBind(mount);
+    if (binds && !source) throw wrong(path("source"), "is required for a bind mount");
     if (uidMappings.length > 0 !== gidMappings.length > 0) {
       const [absent, present] =
         uidMappings.length > 0 ? ["gidMappings", "uidMappings"] : ["uidMappings", "gidMappings"];
       throw wrong(path(absent), `is required beside ${present}`);
     }
     for (const [property, mappings] of Object.entries({ uidMappings, gidMappings })) {
-      if (mappings.length > 0 && !isBind) throw wrong(path(property), BINDS_ONLY);
+      if (mappings.length > 0 && !binds) throw wrong(path(property), BINDS_ONLY);
       mappings.forEach(({ size }, j) => {
         if (size === 0) throw wrong(path(`${property}[${j}].size`), "must be at least 1", size);
       });
     }
     for (const option of ["idmap", "ridmap"]) {
       if (!options.includes(option)) continue;
-      if (!isBind) throw wrong(path("options"), `"${option}" ${BINDS_ONLY}`);
+      if (!binds) throw wrong(path("options"), `"${option}" ${BINDS_ONLY}`);
       if (uidMappings.length === 0 && !hasUserNamespace)
         throw wrong(path("options"), `"${option}" needs uidMappings and gidMappings, or a user namespace`);
     }
