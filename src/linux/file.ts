@@ -121,13 +121,17 @@ export function mkdir(path: Path, mode: number, dir: Fd = C.AT_FDCWD): void {
   must("mkdirat", ["mkdir", path], attempt("mkdirat", dir, cstring(path), mode));
 }
 
-/** Makes a directory and its parents; those that exist are left as they are. Throws SyscallError. */
+/**
+ * Makes a directory and its parents; those that exist, or that another process makes at the same time, are left as they
+ * are. Throws SyscallError.
+ */
 export function mkdirAll(path: string, mode: number): void {
-  const result = attempt("mkdirat", C.AT_FDCWD, cstring(path), mode);
+  let result = attempt("mkdirat", C.AT_FDCWD, cstring(path), mode);
   if (result === -ENOENT && path.lastIndexOf("/") > 0) {
     mkdirAll(path.slice(0, path.lastIndexOf("/")), mode);
-    mkdir(path, mode);
-  } else if (result !== -EEXIST) must("mkdirat", ["mkdir", path], result);
+    result = attempt("mkdirat", C.AT_FDCWD, cstring(path), mode);
+  }
+  if (result !== -EEXIST) must("mkdirat", ["mkdir", path], result);
 }
 
 /** Removes an empty directory. Throws SyscallError. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   mkdirSync,
@@ -116,6 +117,19 @@ test("failures are one line: what, cause, hint", () => {
   assert.equal(failure.message, 'read "/x": open "/x": no such file or directory (ENOENT) (is it there?)');
   assert.deepEqual([failure.status, failure.cause, failure.name], [1, cause, "Failure"]);
   assert.equal(new Failure("x", { status: 255 }).status, 255);
+});
+
+test("processes that make the same directories at the same time all succeed", async (t) => {
+  const directory = place(t);
+  const code = `
+    import { mkdirAll } from ${JSON.stringify(new URL("../../src/linux/file.js", import.meta.url).href)};
+    for (let i = 0; i < 3000; i++) mkdirAll(${JSON.stringify(directory)} + "/" + i + "/a/b", 0o755);`;
+  const makers = [0, 1, 2, 3].map(() =>
+    spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" }),
+  );
+  const ended = makers.map(async (maker) => (await once(maker, "exit"))[0]);
+  assert.deepEqual(await Promise.all(ended), [0, 0, 0, 0]);
+  assert.equal(readdirSync(directory).length, 3000);
 });
 
 test("files are written, replaced, read, listed and removed", (t) => {
