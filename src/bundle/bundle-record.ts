@@ -34,7 +34,7 @@ export interface BundleRecord {
   image: string;
   /** The layers' chain IDs, from the lowest to the topmost. */
   layers: readonly Digest[];
-  /** The volumes that it uses by their names. */
+  /** The volumes that it uses by their names; earlier builds noted none. */
   volumes?: readonly string[];
   /** When it was made, in ISO 8601. */
   created: string;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -146,7 +146,7 @@ export class StoreDirectory {
       .map((name) => ({
         name,
         path: `${this.volumes}/${name}`,
-        bundles: records.flatMap(({ path, volumes = [] }) => (volumes.includes(name) ? [path] : [])).sort(),
+        bundles: records.flatMap((record) => (usesVolume(record, name) ? [record.path] : [])).sort(),
       }));
   }
 
@@ -336,6 +336,13 @@ function isClaimed(path: string): boolean {
 /** Whether a bundle, or part of one, lies where it shall be; another directory may be there as well. */
 const isInPlace = ({ path, identity }: BundleRecord): boolean =>
   identity !== undefined && identityOf(path) === identity;
+
+/** Whether a bundle uses a volume. Where that was not noted its config.json tells; where there is none there, it may. */
+function usesVolume(record: BundleRecord, name: string): boolean {
+  if (record.volumes !== undefined) return record.volumes.includes(name);
+  const config = `${record.path}/config.json`;
+  return !isInPlace(record) || !existsSync(config) || readFileSync(config, "utf8").includes(`/volumes/${name}"`);
+}
 
 /** Unmounts at once, even where somebody's working directory is in it. */
 function unmount(path: string): void {

@@ -45,14 +45,15 @@ export interface CheckpointOptions extends CriuOptions {
 /** In what a container must be for its processes to be saved. */
 const ALIVE: readonly string[] = ["running", "paused"];
 
+/** A container that can be saved. */
+type Dumpable = Saved & Required<Pick<Saved, "streams">>;
+
 /** Saves a container's processes by criu, and removes the container unless it is to go on. Throws Failure. */
 export function checkpoint({ root, warn }: GlobalOptions, id: string, options: CheckpointOptions): void {
   const what = `checkpoint container ${quote(id)}`;
   const directory = StateDirectory.open(root, id).lock();
   const saved = directory.read();
-  const status = statusOf(saved);
-  if (saved === undefined || !ALIVE.includes(status))
-    throw new Failure(what, { cause: `container not running (its status is ${status})` });
+  requireDumpable(saved, what);
   const config = directory.readConfig();
   checkParent(options);
   if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
@@ -62,6 +63,13 @@ export function checkpoint({ root, warn }: GlobalOptions, id: string, options: C
     dump(saved, config, options, directories);
   });
   if (!options.leaveRunning && !options.preDump) destroy(directory, saved, warn);
+}
+
+function requireDumpable(saved: Saved | undefined, what: string): asserts saved is Dumpable {
+  const status = statusOf(saved);
+  if (!ALIVE.includes(status)) throw new Failure(what, { cause: `container not running (its status is ${status})` });
+  if (saved?.streams === undefined)
+    throw new Failure(what, { cause: "it was made by an earlier fdrunc, which did not note its standard streams" });
 }
 
 function checkParent({ imagePath, parentPath }: CheckpointOptions): void {
@@ -93,7 +101,7 @@ function requireFeatures({ preDump, lazyPages }: CheckpointOptions): void {
     throw new Failure("--lazy-pages", { cause: "criu finds that the kernel cannot fetch memory lazily" });
 }
 
-function dump(saved: Saved, config: Config, options: CheckpointOptions, directories: Directories): void {
+function dump(saved: Dumpable, config: Config, options: CheckpointOptions, directories: Directories): void {
   const { leaveRunning, linkRemap, tcpSkipInFlight, parentPath, pageServer, preDump, statusFd } = options;
   const freezer = new Cgroup(saved.cgroup).freezerDirectory;
   const content: Content = {

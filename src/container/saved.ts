@@ -32,8 +32,8 @@ export interface Saved {
   readonly newKeyring: boolean;
   /** Whether there is a program to start. */
   readonly hasProcess: boolean;
-  /** What its standard streams were when it was made, as `streamNames` has it. */
-  readonly streams: readonly string[];
+  /** What its standard streams were when it was made, as `streamNames` has it; earlier builds noted none. */
+  readonly streams?: readonly string[];
   readonly cgroup: CgroupPaths;
   /** The unit that systemd makes its cgroups by; has made, once there are any. */
   readonly unit?: Unit;

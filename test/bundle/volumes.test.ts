@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dockerArchive, layer } from "./archives.js";
 import { type Place, placed } from "./place.js";
 import { file } from "./tar-writer.js";
@@ -62,6 +62,24 @@ placed("volumes are removed once no bundle uses them, and by nothing else", (pla
       `fdbundle: volume ${JSON.stringify(name)}: there is none of that name (\`fdbundle volume ls\` lists them)\n`,
     );
   place.isClean();
+});
+
+placed("what bundles of earlier builds use is in their config.json; where there is none, they may use all", (place) => {
+  const [first, second] = [bundleWith(place, "bundle-1", "one", "two"), bundleWith(place, "bundle-2")];
+  for (const { own, record } of place.store.bundles()) {
+    const { volumes, ...old } = record;
+    writeFileSync(`${own}/bundle.json`, JSON.stringify(old));
+  }
+  mkdirSync(place.path("store/volumes/three"));
+  const users = () => place.store.namedVolumes().map(({ bundles }) => bundles);
+  assert.deepEqual(users(), [[first], [], [first]]);
+  assert.match(refused(place, "volume", "rm", "one"), /^fdbundle: volume "one": bundle ".*\/bundle-1" uses it/);
+  assert.equal(succeeds(place, "volume", "rm", "three"), "three\n");
+  renameSync(second, place.path("moved"));
+  assert.deepEqual(users(), [
+    [first, second],
+    [first, second],
+  ]);
 });
 
 placed("what commands that were killed left of volumes, the next one removes", (place) => {

@@ -291,6 +291,12 @@ withCriu("what cannot be saved or restored is told in one line, and nothing is l
   refuse(/--manage-cgroups-mode.*soft, full, strict/, "--manage-cgroups-mode", "some");
   refuse(/--empty-ns.*"network"/, "--empty-ns", "ipc");
   refuse(/^--status-fd 99: not open$/, "--status-fd", "99");
+  const state = s.path("state/c/state.json");
+  const { streams, ...old } = JSON.parse(readFileSync(state, "utf8"));
+  assert.equal(streams.length, 3);
+  writeFileSync(state, JSON.stringify(old));
+  refuse(/made by an earlier fdrunc, which did not note its standard streams$/);
+  writeFileSync(state, JSON.stringify({ ...old, streams }));
   assert.equal(s.status(), "running");
   const bare = s.fdrunc(["checkpoint", ...paths(s), "c"], { env: { PATH: "/nowhere" } }).fails();
   assert.equal(bare, 'checkpoint container "c": criu: executable file not found in $PATH (its package is named criu)');
