@@ -64,7 +64,7 @@ function writeToFile(path: string, text: string): void {
 function writeToJournal(identifier: string, text: string, priority: number): void {
   const fields = { MESSAGE: text, PRIORITY: String(priority), SYSLOG_IDENTIFIER: identifier, ID: identifier };
   const message = concat(Object.entries(fields).map(([key, value]) => journalField(key, ffi.encode(value))));
-  using(connectUnix("/run/systemd/journal/socket", C.SOCK_DGRAM), (socket) => sendAll(socket, message));
+  send("/run/systemd/journal/socket", C.SOCK_DGRAM, message);
 }
 
 /** A field with its value's length, which may have line ends then. */
@@ -83,9 +83,14 @@ function writeToSyslog(identifier: string, text: string, priority: number, time:
   const date = `${MONTHS[time.getMonth()]} ${two(time.getDate(), " ")} ${clock}`;
   const message = ffi.encode(`<${LOG_USER | priority}>${date} ${identifier}: ${text}`);
   const isSent = expecting([EPROTOTYPE], false, () => {
-    using(connectUnix("/dev/log", C.SOCK_DGRAM), (socket) => sendAll(socket, message));
+    send("/dev/log", C.SOCK_DGRAM, message);
     return true;
   });
   // Some take streams alone, where a NUL ends a message.
-  if (!isSent) using(connectUnix("/dev/log"), (socket) => sendAll(socket, concat([message, new Uint8Array(1)])));
+  if (!isSent) send("/dev/log", C.SOCK_STREAM, concat([message, new Uint8Array(1)]));
+}
+
+/** Sends a message to a log's socket, unless its reader lags so far behind that this would have to wait for it. */
+function send(path: string, type: number, message: Uint8Array): void {
+  using(connectUnix(path, type | C.SOCK_NONBLOCK), (socket) => sendAll(socket, message));
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { C } from "../../src/linux/constants.js";
+import { EAGAIN } from "../../src/linux/errno.js";
 import { closeAll, type Fd, read } from "../../src/linux/file.js";
 import { receive } from "../../src/linux/socket.js";
 import { attempt, sys } from "../../src/linux/syscall.js";
@@ -10,7 +11,8 @@ import { asRoot, type Calling, type Scene } from "./harness.js";
 /** Sockets in the place of the system's logs, for commands that run `under` a mount namespace of their own. */
 class Logs {
   readonly under: string[];
-  private readonly sockets: Record<string, Fd> = {};
+  private readonly sockets: Fd[] = [];
+  private readonly listening: Record<string, Fd> = {};
 
   constructor(s: Scene) {
     const [dev, run] = ["dev", "run"].map((name) => s.mountTmpfs(name, "-o", "mode=755"));
@@ -23,23 +25,39 @@ class Logs {
 
   /** Listens at a path of the commands'. */
   listen(s: Scene, path: string, type: number): void {
-    const socket = sys("socket", C.AF_UNIX, type | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);
-    this.sockets[path] = socket;
-    const address = Buffer.from(`\x01\0${s.path(path)}\0`);
+    const socket = this.socket(type);
+    this.listening[path] = socket;
+    const address = addressOf(s, path);
     sys("bind", socket, address, address.length);
     if (type === C.SOCK_STREAM) sys("listen", socket, 8);
   }
 
+  /** Sends as much to a path's socket as it takes: messages, or connections. */
+  fill(s: Scene, path: string, type: number): void {
+    const address = addressOf(s, path);
+    for (let result = 0; result !== -EAGAIN; ) {
+      const socket = this.socket(type);
+      result = attempt("connect", socket, address, address.length);
+      while (type === C.SOCK_DGRAM && result >= 0) result = attempt("sendto", socket, address, 1, 0, null, 0);
+    }
+  }
+
+  private socket(type: number): Fd {
+    const socket = sys("socket", C.AF_UNIX, type | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);
+    this.sockets.push(socket);
+    return socket;
+  }
+
   /** The message that came to a path's socket, which must be one. */
   message(path: string): string {
-    const { bytes } = receive(this.sockets[path], 65536);
-    assert.ok(attempt("recvmsg", this.sockets[path], new Uint8Array(56), 0) < 0);
+    const { bytes } = receive(this.listening[path], 65536);
+    assert.ok(attempt("recvmsg", this.listening[path], new Uint8Array(56), 0) < 0);
     return Buffer.from(bytes).toString();
   }
 
   /** What came by the connection that a path's socket has taken. */
   stream(path: string): string {
-    const connection = sys("accept4", this.sockets[path], null, null, C.SOCK_CLOEXEC);
+    const connection = sys("accept4", this.listening[path], null, null, C.SOCK_CLOEXEC);
     const bytes = new Uint8Array(65536);
     const size = read(connection, bytes);
     closeAll([connection]);
@@ -47,9 +65,12 @@ class Logs {
   }
 
   close(): void {
-    closeAll(Object.values(this.sockets));
+    closeAll(this.sockets);
   }
 }
+
+/** struct sockaddr_un of a path of the commands'. */
+const addressOf = (s: Scene, path: string): Buffer => Buffer.from(`\x01\0${s.path(path)}\0`);
 
 const MESSAGE = 'container "absent" does not exist';
 
@@ -143,6 +164,25 @@ withLogs("a log that is not there is told in one line, before the message itself
       s.fdrunc(["--log", target, "list"]).fails(),
       /--log.* not of the form "\[file:\]PATH", "journald:NAME" or "syslog:NAME"$/,
     );
+});
+
+withLogs("a log whose reader takes nothing is not waited for: the message goes to standard error alone", (s, logs) => {
+  const refused = (target: string, cause: string) => {
+    const { status, stderr } = s.fdrunc(["--log", target, "state", "absent"], { under: logs.under });
+    assert.equal(status, 1);
+    assert.equal(stderr, `fdrunc: --log "${target}": ${cause}\nfdrunc: ${MESSAGE}\n`);
+  };
+  const full = "resource temporarily unavailable (EAGAIN)";
+  logs.listen(s, "run/systemd/journal/socket", C.SOCK_DGRAM);
+  logs.fill(s, "run/systemd/journal/socket", C.SOCK_DGRAM);
+  refused("journald:x", `sendto: ${full} (does systemd-journald run?)`);
+  logs.listen(s, "dev/log", C.SOCK_DGRAM);
+  logs.fill(s, "dev/log", C.SOCK_DGRAM);
+  refused("syslog:x", `sendto: ${full} (does a system log run?)`);
+  rmSync(s.path("dev/log"));
+  logs.listen(s, "dev/log", C.SOCK_STREAM);
+  logs.fill(s, "dev/log", C.SOCK_STREAM);
+  refused("syslog:x", `connect to "/dev/log": ${full} (does a system log run?)`);
 });
 
 withLogs("beside crun: the same priority, identifier and JSON", (s, logs, skip) => {
