@@ -12,21 +12,28 @@ import { join } from "node:path";
 const SOURCES = new URL("../../dist/node/config", import.meta.url).pathname;
 
 /**
- * Has an engine run commands of a script, one after the other, with the heap observed.
+ * Has an engine run commands of a script, one after the other, with the heap observed. Says where that cannot be done.
  *
  * @param {string} engine the path of an executable for this machine
  * @param {string} script the path of the JavaScript file
  * @param {string[][]} commands the arguments of each; whether it goes well does not matter
  * @param {string} output the path of the file to write, heap.h's Observation; empty where nothing could be observed
+ * @returns {boolean} whether something could be
  */
 export function observeHeap(engine, script, commands, output) {
   const fds = [openSync(script, "r"), "ignore", "ignore", openSync(output, "w")];
-  spawnSync(
+  const { status } = spawnSync(
     engine,
     commands.flatMap((command) => ["", ...command]),
     { stdio: fds },
   );
   for (const fd of fds) if (typeof fd === "number") closeSync(fd);
+  if (status !== 0)
+    console.log(
+      "what commands use of the heap is not kept apart, so they start more slowly: to observe it takes 16 GiB of address " +
+        "space, which vm.overcommit_memory=2 or a limit may deny",
+    );
+  return status === 0;
 }
 
 /**
@@ -36,6 +43,7 @@ export function observeHeap(engine, script, commands, output) {
  * @param {string} engine
  * @param {string} script
  * @param {string} output as for `observeHeap`
+ * @returns {Promise<boolean>} as for `observeHeap`
  */
 export async function observeFdrunc(engine, script, output) {
   const { defaultConfig } = await import(`${SOURCES}/defaults.js`);
@@ -66,7 +74,7 @@ export async function observeFdrunc(engine, script, output) {
     const commands = [...usual(own).map((command) => ["--rootless", "true", ...command]), ["plan", ...full]];
     if (user === 0) commands.push(...usual(full));
     const root = ["--root", join(directory, "state")];
-    observeHeap(
+    return observeHeap(
       engine,
       script,
       commands.map((command) => [...root, ...command]),

@@ -12,7 +12,7 @@ const underWay = new Map();
  *
  * @param {string} output the path of the file or directory that `make` makes
  * @param {string[]} inputs what it depends on: absolute paths count with their content, any other text as it is
- * @param {() => unknown} make may return a promise
+ * @param {() => unknown} make may return a promise; by false it says that this will do, but is to be made again next time
  */
 export function once(output, inputs, make) {
   const making = underWay.get(output) ?? makeOnce(output, inputs, make).finally(() => underWay.delete(output));
@@ -25,7 +25,7 @@ async function makeOnce(output, inputs, make) {
   const digest = digestOf(inputs);
   if (existsSync(output) && existsSync(record) && readFileSync(record, "utf8") === digest) return;
   mkdirSync(dirname(output), { recursive: true });
-  await make();
+  if ((await make()) === false) return;
   mkdirSync(dirname(record), { recursive: true });
   writeFileSync(record, digest);
 }

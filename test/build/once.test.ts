@@ -49,4 +49,8 @@ test("makes it once for two who ask at the same time, and again after a failure"
   );
   await once(output, ["y"], make);
   assert.equal(made, 2);
+  for (const expected of [3, 4]) {
+    await once(output, ["z"], () => make().then(() => false));
+    assert.equal(made, expected);
+  }
 });
