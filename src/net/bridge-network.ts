@@ -3,7 +3,6 @@ import { deleteDevice, networkDevices } from "../linux/network-device.js";
 import { parseSubnet } from "./address.js";
 import type { CniNetwork } from "./cni-network.js";
 import { type Family, iptables, iptablesIfThere } from "./iptables.js";
-import { removeEmptyPortChains } from "./port-chains.js";
 
 /** The network that is there without any configuration. */
 export const DEFAULT_NETWORK = "bridge";
@@ -89,10 +88,8 @@ const hasRule = (family: Family, rule: readonly string[]): boolean =>
 
 /** Removes a bridge and what was set up for it; what of it is not there is fine. Throws Failure, SyscallError. */
 export function removeBridge({ bridge, families }: BridgeSetup): void {
-  for (const family of families) {
+  for (const family of families)
     for (const rule of rulesOf(bridge)) if (hasRule(family, rule)) iptables(family, "-D", ...rule);
-    removeEmptyPortChains(family);
-  }
   const netlink = Netlink.open();
   try {
     const device = networkDevices(netlink).find(({ name }) => name === bridge);

@@ -81,12 +81,8 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
       hint: "`--net host` is for that",
     });
   const wished = [LOOPBACK, ...choice.names.map((name, i) => plan(places, name, i, wishes))];
-  const records = Records.make(root, id);
+  const records = newRecords(root, id);
   try {
-    const before = records.read();
-    if (before !== undefined && isAlive(before))
-      throw new Failure(`container ${quote(id)}`, { cause: "it has a network" });
-    if (before !== undefined) release(records);
     try {
       let record: NetRecord = { id, pid, startTime: status.startTime, bundle, attachments: wished, files: {} };
       exclusively(root, () => {
@@ -115,6 +111,21 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
   } finally {
     records.close();
   }
+}
+
+/** The directory of a container that has none of an earlier one's networks any more. Throws Failure where it has some. */
+function newRecords(root: string, id: string): Records {
+  const records = Records.make(root, id);
+  const before = records.read();
+  if (before === undefined) return records;
+  try {
+    if (isAlive(before)) throw new Failure(`container ${quote(id)}`, { cause: "it has a network" });
+    release(records);
+  } finally {
+    records.close();
+  }
+  // With what was in it, the directory is gone.
+  return newRecords(root, id);
 }
 
 /** Attachments whose ports of the host's are all known. Throws Failure. */

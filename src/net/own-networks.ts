@@ -4,6 +4,7 @@ import { sys } from "../linux/syscall.js";
 import { acceptForwarding, removeBridge, setupOf } from "./bridge-network.js";
 import type { CniNetwork } from "./cni-network.js";
 import { exclusively } from "./exclusively.js";
+import { removeEmptyPortChains } from "./port-chains.js";
 import { Records } from "./records.js";
 import { refuseOverlap } from "./refuse-overlap.js";
 
@@ -43,7 +44,12 @@ export function removeUnusedNetworks(root: string): void {
     locking(root, name, (file, isSetUp) => {
       // Containers are on record before their networks are set up: under the lock all are seen that need this one.
       if (usedNetworks(root).has(name)) return;
-      if (isSetUp) removeBridge(setupOf(JSON.parse(readFile(`${networksIn(root)}/${name}`))));
+      if (isSetUp) {
+        const setup = setupOf(JSON.parse(readFile(`${networksIn(root)}/${name}`)));
+        removeBridge(setup);
+        // A container of another network may just be getting its ports, which are led through the same chains.
+        exclusively(root, () => setup.families.forEach(removeEmptyPortChains));
+      }
       removeTree(`${leasesIn(root)}/${name}`);
       sys("ftruncate", file, 0);
     });

@@ -134,7 +134,8 @@ export class Records {
 /** A record as it was saved last: one that a crash has left empty is none. */
 function readRecord(path: string): NetRecord | undefined {
   try {
-    return JSON.parse(readFile(path));
+    const text = readFile(path);
+    return text === "" ? undefined : JSON.parse(text);
   } catch (error) {
     if (error instanceof SyscallError && error.errno === ENOENT) return undefined;
     throw new Failure(quote(path), { cause: error });

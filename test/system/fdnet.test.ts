@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { NetworkWishes } from "../../src/net/connect.js";
 import { eventually, TAG } from "./harness.js";
@@ -270,6 +272,51 @@ networking("rules that plugins have made twice, at work at once, go with the las
   for (const chain of ["PREROUTING", "OUTPUT"])
     nat("-A", chain, "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT");
   net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("a port is published while another network's last one goes", async (net) => {
+  net.bundle({ net: ["web"], subnet: ["10.84.0.0/24"], publish: ["80:80"] });
+  net.start("last");
+  // One is about to make the rules that all ports share, when the other has looked whether somebody needs them.
+  const [begun, looked] = [net.s.path("begun"), net.s.path("looked")];
+  const before = `*"-I FORWARD -i"*) touch ${begun}; until [ -e ${looked} ]; do sleep 0.1; done`;
+  const after = `*"-t nat -S") touch ${looked}; sleep 2`;
+  net.replaceProgram("iptables", `case "$*" in ${before};; esac; "$0" "$@" || exit; case "$*" in ${after};; esac`);
+  net.bundle({ publish: ["81:80"] });
+  const create = net.s.start(["create", "c"], { under: net.within(net.host) });
+  eventually(() => assert.ok(existsSync(begun)));
+  net.delete("last");
+  (await create.ended).succeeds();
+  net.told("inspect", "--check", "c");
+  assert.match(net.networkOfHost(), /^-A PREROUTING .*-j CNI-HOSTPORT-DNAT$/m);
+  net.delete("c");
+  net.assertNothingLeft();
+});
+
+networking("a container gets its network also where an earlier one's of its name is only left then", async (net) => {
+  net.bundle({ publish: ["80:80"] });
+  delete net.s.config.hooks;
+  const up = () =>
+    net.s.spawn([...net.within(net.host), ...net.upCommand], { stdio: [openState(), "ignore", "inherit"] }).ended;
+  const openState = () => {
+    writeFileSync(net.s.path("state.json"), JSON.stringify(net.s.stateOf("c")));
+    return openSync(net.s.path("state.json"), "r");
+  };
+  net.start("c");
+  assert.equal(await up(), 0);
+  net.fdrunc("delete", "--force", "c").succeeds();
+  net.start("c");
+  // Whoever looks for what is left passes over what another command is at.
+  const { child, ended } = net.s.spawn(["flock", join(net.root, "containers/c"), "sh", "-c", "echo; sleep 1"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(child.stdout as Readable, "data");
+  assert.equal(await up(), 0);
+  assert.equal(await ended, 0);
+  assert.equal(net.told("ls", "--quiet"), "c\n");
+  net.delete("c");
+  net.told("down", "c");
   net.assertNothingLeft();
 });
 

@@ -107,6 +107,12 @@ export class Networks {
     this.before = this.networkOfHost();
   }
 
+  /** Has hooks, and what they call, call a shell's script in the place of a program, which is "$0" there. */
+  replaceProgram(name: string, script: string): void {
+    const [, program] = /^(.*)\n/.exec(command("which", name)) ?? [];
+    writeFileSync(join(this.programs, name), `#!/bin/sh\nexec sh -c '${script}' ${program} "$@"\n`, { mode: 0o755 });
+  }
+
   /** The command line that runs another one in a namespace. */
   within = (holder: number): string[] => ["nsenter", `--net=/proc/${holder}/ns/net`];
 
