@@ -2,5 +2,9 @@
 import { main } from "../commands/main.js";
 import { start } from "../ffi/driver.js";
 import { prepareUsualContainers } from "../init/usual-containers.js";
+import { prepareUsualPrograms } from "../launch/usual-programs.js";
 
-start(main, prepareUsualContainers);
+start(main, () => {
+  prepareUsualContainers();
+  prepareUsualPrograms();
+});

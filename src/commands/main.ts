@@ -18,12 +18,17 @@ const PROGRAM = new Command("fdrunc")
   .version(VERSION, "-v, --version", "print the version");
 defineGlobals(PROGRAM);
 for (const define of COMMANDS) define(PROGRAM);
-// Commander works an option's name out each time that it asks for it, some forty times in a command.
-for (const { options } of [PROGRAM, ...PROGRAM.commands])
-  for (const option of options) {
+for (const command of [PROGRAM, ...PROGRAM.commands]) {
+  // Commander would make this one on each run.
+  command.helpOption("-h, --help", "display help for command");
+  // It works an option's name out each time that it asks for it, some forty times in a command.
+  for (const option of command.options) {
     const name = option.attributeName();
     option.attributeName = () => name;
   }
+}
+
+const BY_NAME = new Map(PROGRAM.commands.map((command) => [command.name(), command]));
 
 /** By command, and for the time before one is named: its options and those that all have, by what they are called. */
 const OPTIONS = new Map(
@@ -61,12 +66,12 @@ function understood(args: readonly string[]): string[] {
     if (arg === "--") return [...read, ...args.slice(i)];
     if (arg.startsWith("-") && arg !== "-") {
       const options = OPTIONS.get(command) ?? new Map<string, Option>();
-      const name = arg.replace(/=.*/s, "");
+      const name = arg.split("=", 1)[0];
       const long = options.has(`-${name}`) && !options.has(name) ? "-" : "";
       read.push(long + arg);
       if (name === arg && options.get(long + name)?.required && i + 1 < args.length) read.push(args[++i]);
     } else if (command === undefined) {
-      command = PROGRAM.commands.find((one) => one.name() === arg);
+      command = BY_NAME.get(arg);
       read.push(arg);
     } else if (command.registeredArguments.at(-1)?.variadic) return [...read, ...args.slice(i)];
     else read.push(arg);

@@ -31,7 +31,17 @@ export function checkResources(resources: Resources): void {
 /** The configuration that `text` holds, which `parseConfig` has accepted before. */
 export const parseChecked = (text: string): Config =>
   // Only a number of so many digits may be one that JSON.parse takes some from.
-  /\d{16}/.test(text) ? (parseJson(text) as Config) : JSON.parse(text);
+  hasDigits(text, 16) ? (parseJson(text) as Config) : JSON.parse(text);
+
+/** Whether so many digits stand in a row. Each such row has one at a place that is looked at, and reaches around it. */
+function hasDigits(text: string, count: number): boolean {
+  for (let at = count - 1; at < text.length; at += count)
+    if (isDigit(text.charCodeAt(at)) && new RegExp(`\\d{${count}}`).test(text.slice(at - count + 1, at + count)))
+      return true;
+  return false;
+}
+
+const isDigit = (code: number): boolean => 48 <= code && code <= 57;
 
 /** A JSON document of a type that has a generated validator, checked further by `check`. Throws as `parseConfig`. */
 export function parseDocument<T>(

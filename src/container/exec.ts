@@ -1,3 +1,4 @@
+import { Cgroup } from "../cgroup/cgroup.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Process } from "../generated/config.js";
 import { compileExec, waitsPrepared } from "../init/compile-exec.js";
@@ -61,18 +62,21 @@ export interface ExecOptions extends GlobalOptions {
 export function exec(options: ExecOptions): number {
   const directory = StateDirectory.open(options.root, options.id);
   const saved = directory.read();
-  refuseUnlessAlive(options.id, saved, options.ignorePaused);
-  const config = directory.readConfig();
-  directory.close();
-  const process = execProcess(config, options.process);
-  requireConsole(process, options);
-  requirePreserved(options.preserveFds);
+  if (!saved?.ready) throw refusal(options.id, statusOf(saved));
   let added: Added | undefined;
   try {
-    added = withProcess(saved, (init) => add(options, saved, config, process, init));
+    added = withProcess(saved, (init) => {
+      if (!options.ignorePaused && new Cgroup(saved.cgroup).isFrozen) throw refusal(options.id, "paused");
+      const config = directory.readConfig();
+      directory.close();
+      const process = execProcess(config, options.process);
+      requireConsole(process, options);
+      requirePreserved(options.preserveFds);
+      return add(options, saved, config, process, init);
+    });
   } catch (error) {
     // One that has ended meanwhile is the reason, whatever failed for it.
-    refuseUnlessAlive(options.id, saved, true);
+    if (statusOf(saved) === "stopped") throw refusal(options.id, "stopped");
     throw error;
   }
   if (added === undefined) throw refusal(options.id, "stopped");
@@ -93,11 +97,6 @@ const WHY: Partial<Record<Status, string>> = {
 
 const refusal = (id: string, status: Status): Failure =>
   new Failure(`cannot exec in container ${quote(id)}`, { cause: WHY[status] });
-
-function refuseUnlessAlive(id: string, saved: Saved | undefined, paused: boolean): asserts saved is Saved {
-  const status = statusOf(saved);
-  if (status in WHY && !(status === "paused" && paused)) throw refusal(id, status);
-}
 
 /** A process that executes the user's program. */
 interface Added {

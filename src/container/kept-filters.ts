@@ -27,9 +27,9 @@ export function findFilter(root: string, seccomp: Seccomp): Uint8Array | undefin
   );
   if (fd < 0) return undefined;
   return using(fd, () => {
-    const { uid } = fstat(fd);
+    const { uid, size } = fstat(fd);
     if (uid !== 0 && uid !== sys("geteuid")) return undefined;
-    const content = readAll(fd);
+    const content = readAll(fd, size + 1);
     return ffi.decode(content.subarray(0, origin.length)) === origin ? content.subarray(origin.length) : undefined;
   });
 }
@@ -54,7 +54,16 @@ const pathOf = (root: string, origin: string): string => `${root}/${DIRECTORY}/$
 /** What a filter comes from: the compiler, by version and executable, and the profile. */
 function originOf(seccomp: Seccomp): string {
   const executable = stat("/proc/self/exe");
-  const profile = JSON.stringify(seccomp, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+  const profile = textOf(seccomp);
   const compiler = executable === undefined ? "" : `${identityOf(executable)} ${executable.size}`;
   return `${NUMBER} ${compiler} ${profile}`;
+}
+
+function textOf(seccomp: Seccomp): string {
+  try {
+    return JSON.stringify(seccomp);
+  } catch {
+    // There are numbers of 64 bits in it. A function that looks at each value makes it slower by far.
+    return JSON.stringify(seccomp, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+  }
 }

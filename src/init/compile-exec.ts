@@ -14,7 +14,15 @@ import {
   startSession,
   withFilter,
 } from "./compile.js";
-import { becomeRoot, entering, executeProgram, placeOfBetween, startBetween, startInside } from "./compile-spawn.js";
+import {
+  becomeRoot,
+  type Entry,
+  entering,
+  executeProgram,
+  placeOfBetween,
+  startBetween,
+  startInside,
+} from "./compile-spawn.js";
 import { compileExecutableCheck, compileExecute } from "./execute.js";
 import type { Facts } from "./facts.js";
 import { compileIdentity } from "./identity.js";
@@ -34,19 +42,42 @@ import { compileTimeEntry } from "./time-namespace.js";
 export function compileExec(config: Config, process: Process, facts: Facts): Compiled {
   const executing = { ...config, process };
   const complete = withFilter(config, facts);
-  return { launcher: compileLauncher(executing, process, facts), init: compileProgram(executing, process, complete) };
+  return {
+    launcher: compileExecLauncher(executing, process, facts),
+    init: compileProgram(executing, process, complete),
+  };
 }
 
-function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup }: Facts): Program {
+/** All that the launcher depends on. */
+interface Start extends Entry {
+  readonly affinity?: string;
+  readonly becomesRoot: boolean;
+}
+
+/** The launcher of a process that is added to a container. */
+export function compileExecLauncher(
+  config: Config,
+  { execCPUAffinity }: Pick<Process, "execCPUAffinity">,
+  { cgroup }: Facts,
+): Program {
   const b = new Builder();
+  b.part<Start>(startProcess, {
+    joined: JOINED.filter((type) => hasNamespace(config, type)),
+    enters: entering(config, cgroup.into),
+    ...(execCPUAffinity?.initial && { affinity: execCPUAffinity.initial }),
+    becomesRoot: hasNamespace(config, "user"),
+  });
+  return b.finish();
+}
+
+/** The namespaces that are joined from outside. The time namespace is entered by the program itself. */
+const JOINED = ["mount", "uts", "ipc", "user", "pid", "network", "cgroup"] as const;
+
+function startProcess(b: Builder, { affinity, becomesRoot, ...entry }: Start): void {
   const end = b.label();
   b.about("start a process to join the container's namespaces with", undefined, NO_MORE);
-  const entry = {
-    joined: (config.linux?.namespaces ?? []).map(({ type }) => type).filter((type) => type !== "time"),
-    enters: entering(config, cgroup.into),
-  };
   startBetween(b, end, placeOfBetween(entry));
-  setAffinity(b, "initial", execCPUAffinity);
+  setAffinity(b, "initial", affinity);
   b.about("start the process in the container's namespaces", "linux.namespaces", NO_MORE);
   startInside(b, entry);
   // Only then does the end of the runtime end this process's waiting, too.
@@ -55,14 +86,13 @@ function compileLauncher(config: Config, { execCPUAffinity }: Process, { cgroup 
   b.close("peer");
   b.about("wait for the program");
   wait(b);
-  if (hasNamespace(config, "user")) {
+  if (becomesRoot) {
     b.about("become root in the user namespace", "linux.uidMappings");
     becomeRoot(b);
   }
   b.about("execute the program");
   executeProgram(b, "fdrunc-exec");
   b.bind(end);
-  return b.finish();
 }
 
 function compileProgram(config: Config, process: Process, facts: Facts): Program {
@@ -81,7 +111,7 @@ function compileProgram(config: Config, process: Process, facts: Facts): Program
   b.about("report that all is prepared");
   send(b, "ready");
   if (waitsPrepared(config, process)) wait(b);
-  setAffinity(b, "final", process.execCPUAffinity);
+  setAffinity(b, "final", process.execCPUAffinity?.final);
   confine(b, config, process, facts, dropLast);
   compileExecute(b, process, facts.home);
   return b.finish();
@@ -106,8 +136,7 @@ function openRoot(b: Builder): void {
   b.call("openat", [AT_FDCWD, text("/"), flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), 0], { into: "root" });
 }
 
-function setAffinity(b: Builder, when: keyof ExecCPUAffinity, affinity: ExecCPUAffinity = {}): void {
-  const list = affinity[when];
+function setAffinity(b: Builder, when: keyof ExecCPUAffinity, list: string | undefined): void {
   if (!list) return;
   const mask = maskOf(parseNumberList(list, LARGEST_CPU + 1) ?? 0n);
   b.about(

@@ -1,21 +1,20 @@
-import { joinsCgroupBesideUser } from "../config/rules/namespaces.js";
-import type { Config, Namespace } from "../generated/config.js";
+import { hasNamespace, joinsCgroupBesideUser, makesNamespace } from "../config/rules/namespaces.js";
+import type { Config, Namespace, NamespaceType } from "../generated/config.js";
 import type { Program } from "../machine/program.js";
 import { Builder, flags, slot } from "./builder.js";
-import { clone, NO_MORE } from "./clone.js";
+import { type Clone, clone, NO_MORE } from "./clone.js";
 import { becomeRoot, executeProgram, NAMESPACE_FLAGS, startBetween } from "./compile-spawn.js";
 import { type Facts, input } from "./facts.js";
 import { keepsGroups } from "./identity.js";
 import { wait } from "./message.js";
 
-/** The namespaces that clone(2) makes. The cgroup namespace is made by the program itself, later. */
-const CREATED = new Set(["mount", "uts", "ipc", "user", "pid", "network"]);
+/** The namespaces that clone(2) makes, and unshare(2). The cgroup namespace is made by the program itself, later. */
+const AT_ONCE = ["user", "pid"] as const;
+const LATER = ["mount", "uts", "ipc", "network"] as const;
 
 /** Whether the cgroup lets no more memory be used. */
 const limitsMemory = ({ linux }: Config): boolean =>
   linux?.resources?.memory?.limit !== undefined || linux?.resources?.unified?.["memory.max"] !== undefined;
-
-const typesOf = (namespaces: readonly Namespace[]): string => namespaces.map(({ type }) => type).join(", ");
 
 /**
  * Whether all namespaces given by path are joined before init is made: once in a user namespace that is not the host's,
@@ -23,6 +22,42 @@ const typesOf = (namespaces: readonly Namespace[]): string => namespaces.map(({ 
  */
 export const joinsFromOutside = ({ linux }: Config): boolean =>
   linux?.namespaces?.some(({ path }) => path) === true && linux.namespaces.some(({ type }) => type === "user");
+
+/** All that the launcher depends on. */
+interface Start {
+  /** The types of the namespaces that are made with init, and by it. */
+  readonly atOnce: readonly NamespaceType[];
+  readonly later: readonly NamespaceType[];
+  /** Those that a process between joins, in this order, and which of the config's they are; absent: there is none. */
+  readonly joined?: readonly (Namespace & { readonly index: number })[];
+  /** Where init starts, or the process between if that is to join another's cgroup namespace. */
+  readonly place: Pick<Clone, "cgroup" | "ownMemory">;
+  readonly placesBetween: boolean;
+  /** Whether init becomes root in a user namespace, and what becomes of its groups. */
+  readonly becomesRoot: boolean;
+  readonly keepsGroups: boolean;
+}
+
+function startOf(config: Config, { cgroup, privileged }: Facts): Start {
+  const all = (config.linux?.namespaces ?? []).map((namespace, index) => ({ ...namespace, index }));
+  const joined = all.filter(({ path }) => path);
+  const joinsAll = joinsFromOutside(config);
+  const user = joined.filter(({ type }) => type === "user");
+  const others = joined.filter(({ type }) => type === "pid" || (joinsAll && type !== "user" && type !== "time"));
+  const between = joinsAll || joined.some(({ type }) => type === "pid");
+  return {
+    atOnce: AT_ONCE.filter((type) => makesNamespace(config, type)),
+    later: LATER.filter((type) => makesNamespace(config, type)),
+    ...(between && { joined: privileged ? [...others, ...user] : [...user, ...others] }),
+    place: {
+      ...(cgroup.into && { cgroup: "cgroup" }),
+      ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
+    },
+    placesBetween: joinsCgroupBesideUser(config),
+    becomesRoot: hasNamespace(config, "user"),
+    keepsGroups: keepsGroups(config),
+  };
+}
 
 /**
  * The launcher: the program that starts a container's init, run inside the runtime's own process. The new process
@@ -33,29 +68,19 @@ export const joinsFromOutside = ({ linux }: Config): boolean =>
  * only, and new namespaces belong to the user namespace of who makes them. For these a process between does the
  * joining and then makes init as its sibling (CLONE_PARENT).
  */
-export function compileLauncher(config: Config, { cgroup, privileged }: Facts): Program {
+export function compileLauncher(config: Config, facts: Facts): Program {
   const b = new Builder();
-  const namespaces = config.linux?.namespaces ?? [];
-  const created = namespaces.filter(({ type, path }) => !path && CREATED.has(type));
-  const joined = namespaces.filter(({ path }) => path);
-  const joinsUser = joined.some(({ type }) => type === "user");
-  const createsUser = created.some(({ type }) => type === "user");
-  const joinsAll = joinsFromOutside(config);
-  const between = joinsAll || joined.some(({ type }) => type === "pid");
-  const end = b.label();
+  b.part(startInit, startOf(config, facts));
+  return b.finish();
+}
 
-  const place = {
-    ...(cgroup.into && { cgroup: "cgroup" }),
-    ownMemory: (cgroup.into || cgroup.moved === true) && limitsMemory(config),
-  };
-  const entersFirst = joinsCgroupBesideUser(config);
-  if (between) {
+function startInit(b: Builder, start: Start): void {
+  const { atOnce, later, joined, place, placesBetween, becomesRoot } = start;
+  const end = b.label();
+  if (joined !== undefined) {
     b.about("start a process to join namespaces with", undefined, NO_MORE);
-    startBetween(b, end, entersFirst ? place : {});
-    const user = joined.filter(({ type }) => type === "user");
-    const others = joined.filter(({ type }) => type === "pid" || (joinsAll && type !== "user" && type !== "time"));
-    for (const { type, path } of privileged ? [...others, ...user] : [...user, ...others]) {
-      const index = namespaces.findIndex((namespace) => namespace.type === type);
+    startBetween(b, end, placesBetween ? place : {});
+    for (const { type, path, index } of joined) {
       b.about(`join the ${type} namespace of ${JSON.stringify(path)}`, `linux.namespaces[${index}].path`);
       b.slot(input.namespace(type));
       b.call("setns", [slot(input.namespace(type)), flags(NAMESPACE_FLAGS[type])]);
@@ -63,16 +88,19 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   }
 
   const child = b.label();
-  const atOnce = created.filter(({ type }) => type === "user" || type === "pid");
-  b.about(atOnce.length === 0 ? "start init" : `start init in new namespaces (${typesOf(atOnce)})`, undefined, NO_MORE);
+  b.about(
+    atOnce.length === 0 ? "start init" : `start init in new namespaces (${atOnce.join(", ")})`,
+    undefined,
+    NO_MORE,
+  );
   const init = {
     name: "init",
-    flags: atOnce.map(({ type }) => NAMESPACE_FLAGS[type]),
+    flags: atOnce.map((type) => NAMESPACE_FLAGS[type]),
     pidAddress: "pid-address",
-    ...(entersFirst ? { ownMemory: place.ownMemory } : place),
+    ...(placesBetween ? { ownMemory: place.ownMemory ?? false } : place),
     child,
   };
-  if (between) {
+  if (joined !== undefined) {
     clone(b, { ...init, sibling: true });
     b.about("end the process that joined namespaces");
     b.call("exit_group", [0]);
@@ -83,19 +111,17 @@ export function compileLauncher(config: Config, { cgroup, privileged }: Facts): 
   b.about("close the runtime's end of the connection");
   b.slot("peer");
   b.close("peer");
-  const later = created.filter((namespace) => !atOnce.includes(namespace));
   if (later.length > 0) {
-    b.about(`make namespaces (${typesOf(later)})`, "linux.namespaces", NO_MORE);
-    b.call("unshare", [flags(...later.map(({ type }) => NAMESPACE_FLAGS[type]))]);
+    b.about(`make namespaces (${later.join(", ")})`, "linux.namespaces", NO_MORE);
+    b.call("unshare", [flags(...later.map((type) => NAMESPACE_FLAGS[type]))]);
   }
-  b.about(createsUser ? "wait for the id maps and for init's program" : "wait for init's program");
+  b.about(atOnce.includes("user") ? "wait for the id maps and for init's program" : "wait for init's program");
   wait(b);
-  if (createsUser || joinsUser) {
+  if (becomesRoot) {
     b.about("become root in the user namespace", "linux.uidMappings", "is container id 0 mapped?");
-    becomeRoot(b, keepsGroups(config));
+    becomeRoot(b, start.keepsGroups);
   }
   b.about("execute init's program");
   executeProgram(b, "fdrunc-init");
   b.bind(end);
-  return b.finish();
 }

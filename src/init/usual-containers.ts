@@ -55,7 +55,8 @@ function v1(name: string, hierarchy: CgroupFacts["hierarchies"][number]): Cgroup
   return { version: 1, tasks: [name], into: false, hierarchies: [hierarchy] };
 }
 
-const FACTS: Facts = {
+/** Of a host with cgroups v2, where root makes a container. */
+export const FACTS: Facts = {
   id: "",
   bundle: "/",
   rootfs: "/",

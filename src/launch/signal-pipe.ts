@@ -1,8 +1,10 @@
 import { Builder, slot } from "../init/builder.js";
+import type { Topic } from "../init/kept-parts.js";
 import { viewOf, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { type Fd, read } from "../linux/file.js";
 import { sys } from "../linux/syscall.js";
+import type { Program } from "../machine/program.js";
 import { placeProgram } from "./native.js";
 
 /**
@@ -33,19 +35,25 @@ export class SignalPipe {
 }
 
 /** A signal handler: writes its argument, the signal's number, to slot `pipe`. */
-function handlerProgram() {
+export const handlerProgram = (): Program => programOf(passOn);
+
+/** What a handler returns to: the end of a signal's delivery, sigreturn(2). */
+export const returnProgram = (): Program => programOf(endDelivery);
+
+function programOf(topic: Topic<null>): Program {
   const b = new Builder();
+  b.part(topic, null);
+  return b.finish();
+}
+
+function passOn(b: Builder): void {
   b.about("pass a signal on");
   b.slot("pipe");
   b.store("argument", "signal");
   b.call("write", [slot("pipe"), { at: "signal" }, 8], { on: { "*": "next" } });
-  return b.finish();
 }
 
-/** What a handler returns to: the end of a signal's delivery, sigreturn(2). */
-function returnProgram() {
-  const b = new Builder();
+function endDelivery(b: Builder): void {
   b.about("return from a signal");
   b.call("rt_sigreturn", [], { on: { "*": "next" } });
-  return b.finish();
 }

@@ -1,5 +1,5 @@
 import { ffi } from "../ffi/driver.js";
-import { concat, cstring, fromCstring, type Path, viewOf, words } from "./bytes.js";
+import { cstring, fromCstring, type Path, viewOf, words } from "./bytes.js";
 import { C } from "./constants.js";
 import { EEXIST, ENOENT } from "./errno.js";
 import { attempt, attemptAgain, must, SyscallError, sys } from "./syscall.js";
@@ -59,16 +59,18 @@ export function keeping<T>(use: (keep: (fd: Fd) => Fd) => T): T {
 /** Reads up to `bytes.length` bytes. Returns how many; 0 at the end. Throws SyscallError. */
 export const read = (fd: Fd, bytes: Uint8Array): number => sys("read", fd, bytes, bytes.length);
 
-/** Reads until the end. Throws SyscallError. */
-export function readAll(fd: Fd): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let size = 16384;
+/** Reads until the end. `size` is what there is room for at first; best, one more byte than there are. Throws SyscallError. */
+export function readAll(fd: Fd, size = 4096): Uint8Array {
+  let bytes = new Uint8Array(size);
+  let length = 0;
   for (;;) {
-    const part = new Uint8Array(size);
-    const count = read(fd, part);
-    if (count === 0) return parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts);
-    parts.push(part.subarray(0, count));
-    if (count === size) size *= 4;
+    const count = read(fd, bytes.subarray(length));
+    if (count === 0) return bytes.subarray(0, length);
+    length += count;
+    if (length < bytes.length) continue;
+    const larger = new Uint8Array(4 * length);
+    larger.set(bytes);
+    bytes = larger;
   }
 }
 

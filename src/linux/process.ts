@@ -16,7 +16,7 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   const line = orAbsent(() => readFile(`/proc/${pid}/stat`));
   if (line === undefined) return undefined;
   // The second field is the name in parentheses, which may itself hold any character.
-  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ", 20);
   return { state: fields[0], startTime: Number(fields[19]) };
 }
 

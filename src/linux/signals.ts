@@ -43,9 +43,13 @@ export function ignoringNone<T>(start: () => T): T {
   }
 }
 
+const LABEL = "\nSigIgn:\t";
+
 /** The signals that this process ignores. proc(5), /proc/pid/status */
 function ignoredSignals(): number[] {
-  const mask = BigInt(`0x${/^SigIgn:\t([0-9a-f]+)$/m.exec(readFile("/proc/self/status"))?.[1] ?? 0}`);
+  const status = readFile("/proc/self/status");
+  const at = status.indexOf(LABEL) + LABEL.length;
+  const mask = BigInt(`0x${status.slice(at, status.indexOf("\n", at))}`);
   return mask === 0n
     ? []
     : Array.from({ length: SIGRTMAX }, (_, i) => i + 1).filter((n) => (mask >> BigInt(n - 1)) & 1n);

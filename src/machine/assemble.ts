@@ -14,10 +14,8 @@ export interface Assembled {
   readonly code: Uint8Array;
   /** Where it starts, in bytes from its beginning: there it reports failures. */
   readonly entry: number;
-  /** Data with its initial content. */
-  readonly data: Uint8Array;
-  /** How many bytes of zeroed memory there are. */
-  readonly zeroed: number;
+  /** The memory, in which slots can still be filled with what they hold from the start. */
+  readonly data: Data;
 }
 
 /** The addresses that assembled code and its memory go to, in this order, and how much room is left between them. */
@@ -36,7 +34,6 @@ export const assembler = (arch: Arch): Assembler => (arch === "x86_64" ? new X86
 /**
  * Turns a program into machine code.
  *
- * @param inputs slots that hold something from the start, by name
  * @param first the number by which the first step reports a failure
  * @param stock parts that are assembled already, for this architecture and for memory at the same addresses
  * @throws Failure where the program is larger than its place
@@ -45,14 +42,12 @@ export function assemble(
   { parts, report }: Program,
   arch: Arch,
   placement: Placement,
-  inputs: Readonly<Record<string, number>>,
   first: number,
   stock?: Stock,
 ): Assembled {
   const data = new Data(arch, placement, stock?.data);
   data.declare({ [report.to]: 8, [report.context]: 8 });
   for (const { part } of parts) if (!stock?.code.has(part)) data.declare(part.memory);
-  for (const name in inputs) data.preset(name, inputs[name]);
   const asm = assembler(arch);
   const column = columnOf(arch);
 
@@ -74,7 +69,7 @@ export function assemble(
   const code = asm.finish();
   if (code.length > placement.zeroed - placement.code || data.zeroed > placement.data - placement.zeroed)
     throw new Failure(`a program of ${before - first + 1} steps is larger than its place`);
-  return { code, entry, data: data.finish(), zeroed: data.zeroed };
+  return { code, entry, data };
 }
 
 /** Tells of the code from the end of its first page on, which has the report of failures, up to where it has come. */

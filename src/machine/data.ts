@@ -54,7 +54,8 @@ export class Data implements Memory {
     this.known = KNOWN_BITS[arch];
     this.length = base?.length ?? 0;
     this.zeroed = base?.zeroed ?? 0;
-    this.bytes = new Uint8Array(this.length + 2048);
+    // A launcher's memory is small, and kept; a container's is larger than what it goes on from.
+    this.bytes = new Uint8Array(this.length + (base === undefined ? 512 : 2048));
     if (base !== undefined) this.bytes.set(base.finish());
     this.view = viewOf(this.bytes);
   }
@@ -163,7 +164,9 @@ export class Data implements Memory {
     throw new TypeError("not an address");
   }
 
-  finish(): Uint8Array {
+  /** The content. @param inputs slots that hold something from the start, by name */
+  finish(inputs: Readonly<Record<string, number>> = {}): Uint8Array {
+    for (const name in inputs) this.preset(name, inputs[name]);
     return this.bytes.subarray(0, this.length);
   }
 

@@ -34,7 +34,8 @@ export function stockParts(program: Program, arch: Arch, isKept: (part: Part) =>
  */
 export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string, number>>, first: number): Uint8Array {
   const page = PAGE[arch];
-  const { code, entry, data, zeroed } = assemble(program, arch, PLACEMENT, inputs, first, STOCKS[arch]);
+  const { code, entry, data: memory } = assemble(program, arch, PLACEMENT, first, STOCKS[arch]);
+  const data = memory.finish(inputs);
   const codeEnd = HEADERS + code.length;
   const offset = (codeEnd + page - 1) & -page;
   const file = new Uint8Array(offset + data.length);
@@ -59,7 +60,7 @@ export function elf(program: Program, arch: Arch, inputs: Readonly<Record<string
     for (let i = 0; i < words.length; i++) word(at + 8 + i * 8, words[i]);
   };
   segment(0, PT_LOAD, PF_R | PF_X, [0, BASE, BASE, codeEnd, codeEnd, page]);
-  segment(1, PT_LOAD, PF_R | PF_W, [0, PLACEMENT.zeroed, PLACEMENT.zeroed, 0, zeroed, page]);
+  segment(1, PT_LOAD, PF_R | PF_W, [0, PLACEMENT.zeroed, PLACEMENT.zeroed, 0, memory.zeroed, page]);
   segment(2, PT_LOAD, PF_R | PF_W, [offset, PLACEMENT.data, PLACEMENT.data, data.length, data.length, page]);
   segment(3, PT_GNU_STACK, PF_R | PF_W, [0, 0, 0, 0, 0, 16]);
   file.set(code, HEADERS);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { defaultConfig } from "../../src/config/defaults.js";
-import { loadConfig, parseDocument } from "../../src/config/load.js";
+import { loadConfig, parseChecked, parseDocument } from "../../src/config/load.js";
 import { checkProcess } from "../../src/config/rules/process.js";
 import { validateProcess } from "../../src/generated/validate-config.js";
 import { shared } from "../folders.js";
@@ -91,4 +91,12 @@ test("configurations as engines write them load", (t) => {
       parseDocument(path, readFileSync(path, "utf8"), validateProcess, (value) => checkProcess(value, ""));
     else loadConfig(path);
   }
+});
+
+test("a config that was accepted is read again with all digits of its integers, wherever they stand", () => {
+  for (let before = 0; before < 40; before++)
+    for (const digits of ["9007199254740993", "18446744073709551615", "123456789012345"]) {
+      const text = `{"hostname":"${"x".repeat(before)}","linux":{"resources":{"memory":{"limit":${digits}}}}}`;
+      assert.equal(String(parseChecked(text).linux?.resources?.memory?.limit), digits);
+    }
 });

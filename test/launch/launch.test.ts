@@ -3,14 +3,16 @@ import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from "
 import { type TestContext, test } from "node:test";
 import { ffi } from "../../src/ffi/driver.js";
 import { Builder, slot, text } from "../../src/init/builder.js";
+import { keepParts } from "../../src/init/kept-parts.js";
 import { createExecutable, INIT_NAME } from "../../src/launch/executable.js";
 import { failureOf, stepFailure } from "../../src/launch/init.js";
-import { placeProgram } from "../../src/launch/native.js";
+import { assembleAhead, placeProgram } from "../../src/launch/native.js";
 import { SignalPipe } from "../../src/launch/signal-pipe.js";
 import { spawn } from "../../src/launch/spawn.js";
 import { idMap, userNamespace } from "../../src/launch/user-namespace.js";
 import { cstring, viewOf } from "../../src/linux/bytes.js";
 import { C } from "../../src/linux/constants.js";
+import { ESRCH } from "../../src/linux/errno.js";
 import { close, readAll, using } from "../../src/linux/file.js";
 import { openProcess, pollReadable, waitFor } from "../../src/linux/process.js";
 import { attempt, sys } from "../../src/linux/syscall.js";
@@ -58,6 +60,26 @@ test("a program is placed in this process as a function", () => {
   b.call("kill", [slot("own"), 0], { on });
   b.call("getppid", [], { on });
   assert.equal(ffi.call(placeProgram(b.finish(), { report: -1, context: -1 })), process.ppid);
+});
+
+test("a program that is assembled ahead does as one that is not, also a second time", () => {
+  const ask = (b: Builder) => {
+    b.about("ask");
+    b.slot("given");
+    b.call("kill", [slot("given"), 0], { on: { "*": "next" } });
+  };
+  const made = () => {
+    const b = new Builder();
+    b.part(ask, null);
+    return b.finish();
+  };
+  assembleAhead(keepParts(made));
+  assembleAhead(made());
+  const place = (given: number) => placeProgram(made(), { report: -1, context: -1, given });
+  const [first, second] = [place(process.pid), place(0x7fffffff)];
+  const isAhead = (address: number) => Math.floor(address / 0x10000) === 0x1000;
+  assert.deepEqual([isAhead(first), isAhead(second)], [true, false]);
+  assert.deepEqual([ffi.call(first), ffi.call(second), ffi.call(first)], [0, -ESRCH, 0]);
 });
 
 test("a program is spawned with its arguments, environment and streams alone", (t) => {
