@@ -122,7 +122,8 @@ function dump(saved: Dumpable, config: Config, options: CheckpointOptions, direc
     else {
       saveStreams(directories.images, saved.streams);
       const external = [...dumpedNamespaces(saved.pid, config), ...externalNames(saved.streams)];
-      const ext_mnt = externalMounts(saved.pid, config).map((path) => ({ key: path, val: path }));
+      const places = new Map(Object.entries(saved.places ?? {}));
+      const ext_mnt = externalMounts(saved.pid, config, places).map((path) => ({ key: path, val: path }));
       const notified = ({ script }: Notice) => {
         if (script !== "status-ready" || statusFd === undefined) return;
         attempt("write", statusFd, new Uint8Array(1), 1);

@@ -64,7 +64,8 @@ export function create(options: CreateOptions, takeSignals?: () => SignalPipe | 
   requireAgent(config);
   // A terminal's end is the container's own.
   const streams = config.process?.terminal ? [] : streamNames([0, 1, 2]);
-  const record = { newKeyring: options.newKeyring, streams, rest: restOf(compiled) };
+  const places = Object.fromEntries(facts.places);
+  const record = { newKeyring: options.newKeyring, streams, places, rest: restOf(compiled) };
   return NewContainer.make(options, options.id, { ...planned, record }, (container) => {
     const { directory, undo } = container;
     const { pidfdSockets, ...handed } = openHanded(container, planned, options);

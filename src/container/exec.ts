@@ -181,6 +181,7 @@ const gatherFacts = (
   permitted: permittedTo(config),
   home: homeFor(process, pid),
   cgroup,
+  places: new Map(),
   ...(config.linux?.seccomp && { filter: findFilter(root, config.linux.seccomp) }),
 });
 

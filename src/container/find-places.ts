@@ -1,6 +1,8 @@
 import { isBind } from "../config/rules/is-bind.js";
+import { hasNamespace } from "../config/rules/namespaces.js";
 import type { Config, Mount } from "../generated/config.js";
 import { refusesLinks } from "../init/mount-destination.js";
+import { makesDevices, type Places } from "../init/places.js";
 import { components } from "../init/target.js";
 import { cstring, words } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -13,13 +15,12 @@ import { attempt, expecting, SyscallError } from "../linux/syscall.js";
 const MOST_LINKS = 40;
 
 /**
- * Where paths of the config lead that have symbolic links in them, by their JSON paths: the destinations of mounts, the
- * directories of devices, the working directory. Links are followed inside the root file system as the mounts before have
- * changed it, also to what is missing: init makes that then, which mkdirat(2) and mknodat(2) do not do through links. Since
- * init looks for these places inside the root again, links that come later lead nowhere else. Throws Failure for links
- * that lead in a circle.
+ * Finds where paths lead that init makes something at: the destinations of mounts, /dev, the directories of devices, the
+ * working directory. Links are followed inside the root file system as the mounts before have changed it, also to what is
+ * missing: init makes that then, which mkdirat(2) and mknodat(2) do not do through links. Since init looks for these places
+ * inside the root again, links that come later lead nowhere else. Throws Failure for links that lead in a circle.
  */
-export function findPlaces(config: Config, bundle: string, rootfs: string): ReadonlyMap<string, string> {
+export function findPlaces(config: Config, bundle: string, rootfs: string): Places {
   const places = new Map<string, string>();
   keeping((keep) => {
     const view = new View(keep(open(rootfs, C.O_PATH | C.O_DIRECTORY)));
@@ -28,10 +29,13 @@ export function findPlaces(config: Config, bundle: string, rootfs: string): Read
       const place = refusesLinks(mount) ? undefined : find(path, [], `mounts[${i}].destination`);
       view.mount(place ?? path, mount, bundle);
     });
-    config.linux?.devices?.forEach(({ path }, i) => {
-      const parts = components(path);
-      find(parts.slice(0, -1), parts.slice(-1), `linux.devices[${i}].path`);
-    });
+    if (!hasNamespace(config, "mount")) return;
+    find(["dev"], [], "/dev");
+    if (makesDevices(config, places))
+      config.linux?.devices?.forEach(({ path }, i) => {
+        const parts = components(path);
+        find(parts.slice(0, -1), parts.slice(-1), `linux.devices[${i}].path`);
+      });
     find(components(config.process?.cwd ?? "/"), [], "process.cwd");
 
     /** Finds where a path leads, and notes that with what comes behind. */

@@ -1,4 +1,4 @@
-import type { Config } from "../generated/config.js";
+import type { Mount } from "../generated/config.js";
 import { cleanPath, components } from "../init/target.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
@@ -9,12 +9,12 @@ import { attempt, expecting, must } from "../linux/syscall.js";
 import { bindsOf } from "./external-mounts.js";
 
 /**
- * Makes the mount points of a config's mounts where they are missing, as init does it when a container is created: criu
- * wants them to be there. Those inside a file system of the container's own come with its content. Throws Failure.
+ * Makes the mount points of mounts, whose destinations are places, where they are missing, as init does it when a
+ * container is created: criu wants them to be there. Those inside a file system of the container's own come with its
+ * content. Throws Failure.
  */
-export function makeMountPoints(config: Config, bundle: string, rootfs: string): void {
-  const mounts = config.mounts ?? [];
-  const sources = new Map(bindsOf(config).map(({ destination, source }) => [destination, at(source)]));
+export function makeMountPoints(mounts: readonly Mount[], bundle: string, rootfs: string): void {
+  const sources = new Map(bindsOf(mounts).map(({ destination, source }) => [destination, at(source)]));
   mounts.forEach(({ destination }, i) => {
     const path = cleanPath(destination);
     const around = mounts.slice(0, i).findLast((other) => path.startsWith(`${cleanPath(other.destination)}/`));

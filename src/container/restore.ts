@@ -4,6 +4,7 @@ import { converse } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
 import { AT_FDCWD, Builder, flags, text } from "../init/builder.js";
+import { placedMounts } from "../init/places.js";
 import { setAttributes } from "../init/target.js";
 import { spawn } from "../launch/spawn.js";
 import { C } from "../linux/constants.js";
@@ -97,15 +98,11 @@ function restoreProcesses(options: RestoreOptions): Restored {
     const { consoleSocket } = options;
     const console = consoleSocket === undefined ? undefined : keep(connectTo("--console-socket", consoleSocket));
     const places = findPlaces(config, bundle.bundle, rootfs);
-    const mounts = config.mounts?.map((mount, i) => ({
-      ...mount,
-      destination: places.get(`mounts[${i}].destination`) ?? mount.destination,
-    }));
-    const placed = { ...config, mounts };
-    makeMountPoints(placed, bundle.bundle, rootfs);
+    container.record({ places: Object.fromEntries(places) });
+    makeMountPoints(placedMounts(config, places), bundle.bundle, rootfs);
     undo.add(() => runStopHooks(container.saved, options.warn));
     undo.add(() => end(container.saved.pid));
-    const sources = externalSources(placed, bundle.bundle, cgroups);
+    const sources = externalSources(config, places, bundle.bundle, cgroups);
     const { inherit_fd, join_ns } = restoredNamespaces(config, namespaces);
     const { lsmProfile, lsmMountContext } = options;
     const content: Content = {

@@ -34,6 +34,8 @@ export interface Saved {
   readonly hasProcess: boolean;
   /** What its standard streams were when it was made, as `streamNames` has it; earlier builds noted none. */
   readonly streams?: readonly string[];
+  /** Where paths of its config led that have links in them, as `Places` has it: the container may have changed the links since. */
+  readonly places?: Readonly<Record<string, string>>;
   readonly cgroup: CgroupPaths;
   /** The unit that systemd makes its cgroups by; has made, once there are any. */
   readonly unit?: Unit;

@@ -5,13 +5,14 @@ import { quote } from "../linux/file.js";
 import type { Label, Value } from "../machine/program.js";
 import { AT_FDCWD, type Builder, EMPTY_PATH, flags, NO_PATH, slot, text } from "./builder.js";
 import type { Facts } from "./facts.js";
+import { placedMounts, placeInDev, placeOfDev, placeOfDevice } from "./places.js";
 import { attach, cleanPath, components, inRoot, makeDirectories } from "./target.js";
 
 /** A device file to make; `mode` without the type. */
 interface DeviceFile {
   readonly path: string;
-  /** Where it is, if its directory's path has links in it. */
-  readonly place?: string | undefined;
+  /** Where it is: its path without links in that of its directory. */
+  readonly place: string;
   readonly type: string;
   readonly major: number;
   readonly minor: number;
@@ -22,7 +23,7 @@ interface DeviceFile {
 }
 
 /** What every container has, for everybody to read and write. */
-const DEFAULTS: readonly DeviceFile[] = DEFAULT_DEVICES.map((device) => ({
+const DEFAULTS: readonly Omit<DeviceFile, "place">[] = DEFAULT_DEVICES.map((device) => ({
   ...device,
   type: "c",
   mode: 0o666,
@@ -45,7 +46,7 @@ const TYPES: Record<string, string> = { c: "S_IFCHR", u: "S_IFCHR", b: "S_IFBLK"
 export function compileDevices(b: Builder, config: Config, { userNamespace, places }: Facts): void {
   const configured = (config.linux?.devices ?? []).map((device, i) => ({
     path: device.path,
-    place: places?.get(`linux.devices[${i}].path`),
+    place: placeOfDevice(device.path, i, places),
     type: device.type,
     major: device.major ?? 0,
     minor: device.minor ?? 0,
@@ -54,41 +55,51 @@ export function compileDevices(b: Builder, config: Config, { userNamespace, plac
     gid: device.gid ?? 0,
     from: `linux.devices[${i}]`,
   }));
-  const own = new Set(configured.map(({ path }) => path));
+  const dev = placeOfDev(places);
+  const mounts = placedMounts(config, places);
+  const mounted = mounts.map(({ destination }) => cleanPath(destination));
   // In a /dev that was just made nothing lies in the way.
-  const fresh =
-    config.mounts?.some(
-      ({ destination, type, options }) => destination === "/dev" && type === "tmpfs" && !options?.includes("tmpcopyup"),
-    ) ?? false;
-  // What is mounted at a device's path takes the device's place.
-  const mounted = new Set(config.mounts?.map(({ destination }) => cleanPath(destination)));
-  const without = DEFAULTS.map(({ path }) => path).filter((path) => own.has(path) || mounted.has(path));
-  b.part(makeDefaults, { without, userNamespace, fresh });
+  const fresh = mounts.some(
+    ({ type, options }, i) => mounted[i] === dev && type === "tmpfs" && !options?.includes("tmpcopyup"),
+  );
+  // What is configured or mounted at a default device's path takes its place.
+  const taken = new Set([...configured.map(({ place }) => place), ...mounted]);
+  const without = DEFAULTS.map(({ path }) => path).filter((path) => taken.has(placeInDev(path, dev)));
+  b.part(makeDefaults, { dev, without, userNamespace, fresh });
   for (const device of configured) {
     aboutDevice(b, device);
     // A device number's file cannot be made in a user namespace: there the host's own file is bound.
-    if (userNamespace && device.type !== "p") bindDevice(b, device);
-    else makeDevice(b, device, false);
+    if (userNamespace && device.type !== "p") bindDevice(b, device, dev);
+    else makeDevice(b, device, dev, false);
   }
   b.part(makeLinks, null);
 }
 
-/** Makes the default devices but some, by path, in /dev, which it opens as slot `dev`. */
-function makeDefaults(
-  b: Builder,
-  { without, userNamespace, fresh }: { without: readonly string[]; userNamespace: boolean; fresh: boolean },
-): void {
+/** What the default devices depend on. */
+interface Defaults {
+  /** Where they are made. */
+  readonly dev: string;
+  /** The paths of those that are not. */
+  readonly without: readonly string[];
+  readonly userNamespace: boolean;
+  /** Whether nothing can be there yet. */
+  readonly fresh: boolean;
+}
+
+/** Makes the default devices. Opens their directory as slot `dev`. */
+function makeDefaults(b: Builder, { dev, without, userNamespace, fresh }: Defaults): void {
   b.about("open /dev");
-  makeDirectories(b, ["dev"], "dev");
+  makeDirectories(b, components(dev), "dev");
   for (const device of DEFAULTS) {
     if (without.includes(device.path)) continue;
     aboutDevice(b, device);
-    if (userNamespace) bindDevice(b, device);
-    else makeDevice(b, device, fresh);
+    const file = { ...device, place: placeInDev(device.path, dev) };
+    if (userNamespace) bindDevice(b, file, dev);
+    else makeDevice(b, file, dev, fresh);
   }
 }
 
-const aboutDevice = (b: Builder, { path, from }: DeviceFile): void =>
+const aboutDevice = (b: Builder, { path, from }: Omit<DeviceFile, "place">): void =>
   b.about(`make device ${quote(path)}`, from, { ENODEV: "the host's file of that path is another device or none" });
 
 function makeLinks(b: Builder): void {
@@ -99,19 +110,19 @@ function makeLinks(b: Builder): void {
   b.done("dev");
 }
 
-/** Opens the directory that a device goes into. Returns the slot, and the file's name. */
-function openParent(b: Builder, { path, place = path }: DeviceFile): { directory: string; name: string } {
+/** Opens the directory that a device goes into, unless it is `dev`. Returns the slot, and the file's name. */
+function openParent(b: Builder, { place }: DeviceFile, dev: string): { directory: string; name: string } {
   const parts = components(place);
   const name = parts[parts.length - 1];
-  if (parts.length === 2 && parts[0] === "dev") return { directory: "dev", name };
+  if (place === cleanPath(`${dev}/${name}`)) return { directory: "dev", name };
   makeDirectories(b, parts.slice(0, -1), "directory");
   return { directory: "directory", name };
 }
 
 /** Makes a device file; unless it is certain that there is `nothing` yet, one that is there already will do. */
-function makeDevice(b: Builder, device: DeviceFile, nothing: boolean): void {
+function makeDevice(b: Builder, device: DeviceFile, dev: string, nothing: boolean): void {
   const { major, minor, uid, gid } = device;
-  const { directory, name } = openParent(b, device);
+  const { directory, name } = openParent(b, device, dev);
   const type = TYPES[device.type];
   const [exists, made] = [b.label(), b.label()];
   const owned = uid === 0 && gid === 0;
@@ -150,10 +161,10 @@ function requireDevice(b: Builder, { type, major, minor }: DeviceFile, file: rea
 /** The file types' bits in a mode, inode(7). */
 const FORMATS: Record<string, number> = { S_IFCHR: 0x2000, S_IFBLK: 0x6000, S_IFIFO: 0x1000 };
 
-function bindDevice(b: Builder, device: DeviceFile): void {
-  const { directory, name } = openParent(b, device);
+function bindDevice(b: Builder, device: DeviceFile, dev: string): void {
+  const { directory, name } = openParent(b, device, dev);
   b.call("mknodat", [slot(directory), text(name), flags("S_IFREG"), 0], { on: { EEXIST: "next" } });
-  b.call("openat2", inRoot(device.place ?? device.path, "O_PATH|O_NOFOLLOW"), { into: "target" });
+  b.call("openat2", inRoot(device.place, "O_PATH|O_NOFOLLOW"), { into: "target" });
   const how = flags("OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC");
   b.call("open_tree", [AT_FDCWD, text(device.path), how], { into: "mount" });
   const good = b.label();

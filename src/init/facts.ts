@@ -1,3 +1,5 @@
+import type { Places } from "./places.js";
+
 /** What the compiler has to know beside the config: the host's and the caller's side of a container. */
 export interface Facts {
   readonly id: string;
@@ -19,8 +21,7 @@ export interface Facts {
   /** The home directory of the process's user as the image's /etc/passwd has it, for $HOME. */
   readonly home: string;
   readonly cgroup: CgroupFacts;
-  /** Where paths of the config lead that have symbolic links in them, by their JSON paths: an absolute path each. */
-  readonly places?: ReadonlyMap<string, string>;
+  readonly places: Places;
   /** What linux.seccomp compiles to, where that is known. */
   readonly filter?: Uint8Array | undefined;
   /** Where the root is moved to "/" instead of changed: the host's mounts of proc and sysfs, latest first. */

@@ -28,7 +28,7 @@ import {
 export function compileMounts(b: Builder, config: Config, facts: Facts): void {
   (config.mounts ?? []).forEach((mount, index) => {
     const from = `mounts[${index}]`;
-    const place = facts.places?.get(`${from}.destination`);
+    const place = facts.places.get(`${from}.destination`);
     if (mount.type === "bind" || mount.options?.some((option) => NOT_OWN.has(option))) {
       const job: Job = { ...jobOf(mount, from, place), index };
       if (job.options.keywords.has("remount")) remount(b, job, facts);

@@ -1,4 +1,3 @@
-import { isBind } from "../config/rules/is-bind.js";
 import type { Config } from "../generated/config.js";
 import { quote } from "../linux/file.js";
 import { AT_FDCWD, type Builder, flags, NO_PATH, openHow, slot, text } from "./builder.js";
@@ -6,6 +5,7 @@ import { compileDevices } from "./devices.js";
 import type { Facts } from "./facts.js";
 import { send, wait } from "./message.js";
 import { compileMounts } from "./mounts.js";
+import { makesDevices } from "./places.js";
 import { attach, cloneTree, components, makeDirectories, setAttributes } from "./target.js";
 
 type Propagation = "MS_SHARED" | "MS_SLAVE" | "MS_PRIVATE" | "MS_UNBINDABLE";
@@ -38,7 +38,7 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
   if (namespace.path === undefined || namespace.path === "") isolateMounts(b, config, facts);
   openRoot(b, facts);
   compileMounts(b, config, facts);
-  if (!bindsDev(config)) compileDevices(b, config, facts);
+  if (makesDevices(config, facts.places)) compileDevices(b, config, facts);
   makeWorkingDirectory(b, config, facts);
   // Hooks see the mounts, and still the host's file system around them.
   if (hasCreateHooks(config)) {
@@ -49,9 +49,6 @@ export function compileRootfs(b: Builder, config: Config, facts: Facts): void {
   if (facts.kernelMounts === undefined) b.part(pivot, propagationOf(config) === "MS_SHARED", "root.path");
   else moveRoot(b, facts.kernelMounts);
 }
-
-const bindsDev = (config: Config): boolean =>
-  config.mounts?.some((mount) => isBind(mount) && components(mount.destination).join("/") === "dev") ?? false;
 
 export function hasCreateHooks({ hooks = {} }: Config): boolean {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
@@ -92,7 +89,7 @@ function openRoot(b: Builder, { rootfs }: Facts): void {
 
 /** The working directory is made where it is missing, as the other runtimes do. */
 function makeWorkingDirectory(b: Builder, config: Config, { places }: Facts): void {
-  const path = components(places?.get("process.cwd") ?? config.process?.cwd ?? "/");
+  const path = components(places.get("process.cwd") ?? config.process?.cwd ?? "/");
   if (path.length === 0) return;
   b.about(`make the working directory ${quote(config.process?.cwd ?? "/")}`, "process.cwd");
   const [missing, there] = [b.label(), b.label()];

@@ -29,7 +29,8 @@ export const inRoot = (path: string, open: string, resolve = ""): Value[] => [
  * and leaves the last one open in slot `into`. mkdirat(2) follows no link in its last component.
  */
 export function makeDirectories(b: Builder, path: readonly string[], into: string, resolve = ""): void {
-  b.store(slot("root"), into);
+  if (path.length === 0) b.call("openat2", inRoot("/", "O_PATH|O_DIRECTORY", resolve), { into });
+  else b.store(slot("root"), into);
   path.forEach((name, i) => {
     b.call("mkdirat", [slot(into), text(name), 0o755], { on: { EEXIST: "next" } });
     if (i > 0) b.done(into);
@@ -42,7 +43,7 @@ export function makeFile(b: Builder, path: readonly string[], into: string): voi
   const name = path[path.length - 1];
   makeDirectories(b, path.slice(0, -1), "directory");
   b.call("mknodat", [slot("directory"), text(name), { flags: "S_IFREG" }, 0], { on: { EEXIST: "next" } });
-  if (path.length > 1) b.done("directory");
+  b.done("directory");
   b.call("openat2", inRoot(path.join("/"), "O_PATH"), { into });
 }
 

@@ -68,6 +68,7 @@ export const FACTS: Facts = {
   permitted: (1n << 64n) - 1n,
   home: "/",
   cgroup: V2,
+  places: new Map(),
 };
 
 /** A config, and how init enters its cgroups. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { findPlaces } from "../../src/container/find-places.js";
-import type { Mount } from "../../src/generated/config.js";
+import type { Config, Device, Mount, Namespace } from "../../src/generated/config.js";
 
 /** The links of an image, by path: what they say. */
 const LINKS = {
@@ -98,18 +98,50 @@ test("the mounts before hide links, and show others", (t) => {
   assert.deepEqual(placesIn(bundle, led), { "/one": "/three/x", "/one/two": "/three/x/two" });
 });
 
+/** All places that a config has. */
+const allPlaces = (bundle: string, config: Omit<Config, "ociVersion">): Record<string, string> =>
+  Object.fromEntries(findPlaces({ ...VERSION, ...config }, bundle, join(bundle, "rootfs")));
+
+const namespaces: Namespace[] = [{ type: "mount" }];
+const pipes = (...paths: string[]): Device[] => paths.map((path) => ({ type: "p", path }));
+
 test("so are those in the directories of devices, and in the working directory", (t) => {
-  const bundle = makeBundle(t);
   const config = {
-    ...VERSION,
     mounts: [tmpfs("/var/run")],
-    linux: { devices: ["/one/null", "/self", "/var/run/null", "/null"].map((path) => ({ type: "p" as const, path })) },
+    linux: { namespaces, devices: pipes("/one/null", "/self", "/var/run/null", "/null") },
     process: { cwd: "/out/work" },
   };
-  assert.deepEqual(Object.fromEntries(findPlaces(config, bundle, join(bundle, "rootfs"))), {
+  assert.deepEqual(allPlaces(makeBundle(t), config), {
     "mounts[0].destination": "/run",
     "linux.devices[0].path": "/three/x/null",
     "linux.devices[2].path": "/run/null",
     "process.cwd": "/outside/work",
   });
+});
+
+test("/dev may be a link, too", (t) => {
+  const bundle = makeBundle(t);
+  symlinkSync("made", join(bundle, "rootfs/dev"));
+  const linux = { namespaces, devices: pipes("/dev/pipe") };
+  const places = { "/dev": "/made", "linux.devices[0].path": "/made/pipe" };
+  assert.deepEqual(allPlaces(bundle, { linux }), places);
+  const mounts = [tmpfs("/dev")];
+  assert.deepEqual(allPlaces(bundle, { linux, mounts }), { "mounts[0].destination": "/made", ...places });
+  assert.deepEqual(allPlaces(bundle, { linux, mounts: [bind("/dev", "host")] }), {
+    "mounts[0].destination": "/made",
+    "/dev": "/made",
+  });
+});
+
+test("what is not made is not looked for", (t) => {
+  const bundle = makeBundle(t);
+  symlinkSync("/dev", join(bundle, "rootfs/devices"));
+  const devices = pipes("/self/pipe");
+  assert.deepEqual(allPlaces(bundle, { linux: { devices }, process: { cwd: "/self" } }), {});
+  const mounts = [bind("/devices", "host")];
+  assert.deepEqual(allPlaces(bundle, { linux: { namespaces, devices }, mounts }), { "mounts[0].destination": "/dev" });
+  assert.throws(
+    () => allPlaces(bundle, { linux: { namespaces, devices } }),
+    /^Failure: linux\.devices\[0\]\.path: .*ELOOP/,
+  );
 });

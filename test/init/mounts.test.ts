@@ -96,7 +96,7 @@ openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
 mkdirat(%target, "f", 0755)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 go to +4
-%directory = %root
+openat2(%root, ".", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %directory
 mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
@@ -166,7 +166,7 @@ openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
 mkdirat(%target, "f", 0755)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 go to +4
-%directory = %root
+openat2(%root, ".", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %directory
 mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)
@@ -291,7 +291,7 @@ openat(%mount, ".", O_PATH|O_DIRECTORY|O_CLOEXEC, 0) = %target   [ENOTDIR: +5]
 mkdirat(%target, "f", 0755)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 go to +4
-%directory = %root
+openat2(%root, ".", {O_PATH|O_DIRECTORY|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %directory
 mknodat(%directory, "f", S_IFREG, 0)   [EEXIST: go on]
 openat2(%root, "f", {O_PATH|O_CLOEXEC, 0, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24) = %target
 move_mount(%mount, "", %target, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)

@@ -16,6 +16,7 @@ export const FACTS: Facts = {
   permitted: (1n << 41n) - 1n,
   home: "/home",
   cgroup: { version: 1, tasks: [], into: false, hierarchies: [] },
+  places: new Map(),
 };
 
 /** The smallest config with a mount namespace, and more. */

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -261,6 +262,29 @@ withCriu("mounts behind links of the root file system's come back, where the lin
   rmSync(`${s.rootfs}/made`, { recursive: true });
   fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
   assert.equal(readFileSync(`/proc/${pidOf(s)}/root/made/file`, "utf8"), "content");
+});
+
+withCriu("a bind behind a link is the config's, whatever of the root file system it shows", (s, fdrunc) => {
+  const source = `${s.rootfs}/source`;
+  for (const path of [`${s.rootfs}/etc`, source]) mkdirSync(path);
+  writeFileSync(`${source}/file`, "content");
+  symlinkSync("/made/there", `${s.rootfs}/etc/link`);
+  const bind = { destination: "/etc/link", type: "bind", source, options: ["bind"] };
+  startCounting(s, fdrunc, ({ mounts }) => mounts.push(bind));
+  // What the container puts in the link's place leads nobody elsewhere.
+  rmSync(`${s.rootfs}/etc/link`);
+  mkdirSync(`${s.rootfs}/etc/link`);
+  fdrunc(["checkpoint", ...paths(s), "c"]).succeeds();
+  rmSync(`${s.rootfs}/etc/link`, { recursive: true });
+  symlinkSync("/made/there", `${s.rootfs}/etc/link`);
+  renameSync(source, s.path("moved"));
+  s.write((config) =>
+    Object.assign(config, s.config, {
+      mounts: [...s.config.mounts.slice(0, -1), { ...bind, source: s.path("moved") }],
+    }),
+  );
+  fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
+  assert.equal(readFileSync(`/proc/${pidOf(s)}/root/made/there/file`, "utf8"), "content");
 });
 
 withCriu("what cannot be saved or restored is told in one line, and nothing is left", (s, fdrunc) => {

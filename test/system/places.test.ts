@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Mount } from "../../src/generated/config.js";
-import { asRoot, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
+import { asRoot, type FullConfig, removeCgroupsOfRunc, type Scene, system } from "./harness.js";
 
 /** Links of an image: all lead to or through /made, which is missing. */
 const LINKS: Record<string, string> = {
@@ -104,6 +104,37 @@ system("the working directory and devices are made where links lead", (s) => {
     config.linux.devices = [{ type: "p", path: "/devices/pipe" }];
   });
   assert.equal(out, "/made/work/below\n/made/devices/pipe fifo\n");
+});
+
+system("devices are made where links lead to a /dev that is missing or mounted, and not in one that is bound", (s) => {
+  const look = (change: (config: FullConfig) => void): string =>
+    s.sh("stat -c '%n %t:%T' /dev/null /d/pipe; ls /made | sort | xargs", (config) => {
+      config.root.readonly = false;
+      config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+      config.linux.devices = [{ type: "p", path: "/d/pipe" }];
+      change(config);
+    });
+  const made = "/dev/null 1:3\n/d/pipe 0:0\ncore fd full null pipe ptmx random stderr stdin stdout tty urandom zero\n";
+  symlinkSync("/made", `${s.rootfs}/dev`);
+  symlinkSync("dev", `${s.rootfs}/d`);
+  const mounted = ({ mounts }: FullConfig) => mounts.push({ destination: "/d", type: "tmpfs", source: "tmpfs" });
+  assert.equal(look(mounted), made);
+  assert.deepEqual(readdirSync(`${s.rootfs}/made`), []);
+  rmSync(`${s.rootfs}/made`, { recursive: true });
+  assert.equal(
+    look(() => {}),
+    made,
+  );
+  mkdirSync(s.path("source"));
+  s.write((config) => {
+    config.process.args = ["true"];
+    config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+    config.mounts.push({ destination: "/d", type: "bind", source: s.path("source"), options: ["bind"] });
+    config.linux.devices = [{ type: "p", path: "/d/pipe" }];
+    config.linux.maskedPaths = [];
+  });
+  s.run().succeeds();
+  assert.deepEqual(readdirSync(s.path("source")), []);
 });
 
 asRoot("beside runc: destinations behind links come to lie where runc has them", (s, t) => {
