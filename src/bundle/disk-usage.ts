@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, openSync } from "node:fs";
+import { type BigIntStats, closeSync, lstatSync, openSync } from "node:fs";
 import { C } from "../linux/constants.js";
 import { inDirectory } from "./in-directory.js";
 import { entriesOf } from "./remove-tree.js";
@@ -7,8 +7,8 @@ import { entriesOf } from "./remove-tree.js";
 const BLOCK = 512n;
 
 /**
- * How much disk space a directory takes with all below it, in bytes; what is mounted there does not count. Files of
- * several names count once.
+ * How much disk space a directory takes with all below it, in bytes; what is mounted there does not count, nor what
+ * another command removes meanwhile. Files of several names count once.
  * @param below another directory, of which this one was a snapshot at first: what both have does not count
  */
 export function diskUsage(directory: string, below?: string): number {
@@ -21,19 +21,29 @@ export function diskUsage(directory: string, below?: string): number {
 /** The blocks of each file below a directory, by what tells it from others, and from what it was before a change. */
 function blocksIn(directory: string): Map<string, bigint> {
   const found = new Map<string, bigint>();
-  const { dev } = lstatSync(directory, { bigint: true });
+  const start = Buffer.from(directory);
+  const dev = statusOf(start)?.dev;
   const visit = (path: Buffer) => {
-    const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    const status = statusOf(path);
     if (status === undefined || status.dev !== dev) return;
     found.set(`${status.ino}:${status.size}:${status.mtimeNs}`, status.blocks);
-    if (!status.isDirectory()) return;
-    const fd = openSync(path, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW);
+    if (status.isDirectory()) visitEntries(path, visit);
+  };
+  visit(start);
+  return found;
+}
+
+const statusOf = (path: Buffer): BigIntStats | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false });
+
+function visitEntries(directory: Buffer, visit: (path: Buffer) => void): void {
+  try {
+    const fd = openSync(directory, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW);
     try {
       for (const { name } of entriesOf(inDirectory(fd, "."))) visit(inDirectory(fd, name));
     } finally {
       closeSync(fd);
     }
-  };
-  visit(Buffer.from(directory));
-  return found;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }

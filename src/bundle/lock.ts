@@ -30,8 +30,13 @@ export function claim(path: string): Fd | undefined {
   return undefined;
 }
 
-/** Makes a directory, if there is none, and claims it. Returns undefined where another process has it. */
+/** Makes a directory, if there is none, and claims it. Returns undefined where another process has it, or removes it. */
 export function claimNew(path: string): Fd | undefined {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    // Not by `recursive`, which looks at what is there already, and fails where that is gone by then.
+    mkdirSync(path, 0o700);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
   return claim(path);
 }

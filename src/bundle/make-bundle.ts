@@ -130,7 +130,8 @@ async function fill(
     if (!("name" in volume)) return volume;
     const { name: called, ...mount } = volume;
     const made = { rootfs, destination: volume.destination, ids: run.ids };
-    return { ...mount, source: provideVolume(store.volumes, called, store.partOf(bundle), made) };
+    const exclusively = (act: () => void) => store.exclusively(act);
+    return { ...mount, source: provideVolume(store.volumes, called, store.partOf(bundle), made, exclusively) };
   });
   const alone = applyRunOptions(bundleConfig(asked, user, volumes, name, task.warn), run, mounts);
   const config = run.network === undefined ? alone : withNetwork(alone, temporary, run.network);

@@ -106,14 +106,14 @@ export class StoreDirectory {
       .sort((a, b) => (a.record.path < b.record.path ? -1 : 1));
   }
 
-  /** All there is, when what no bundle needs has been removed. */
-  contents(): StoreContents {
+  /** Looks at all there is, when what no bundle needs has been removed, while no other command changes it. */
+  lookAt<T>(look: (contents: StoreContents) => T): T {
     return this.exclusively(() => {
       this.pruneLayers();
-      return {
+      return look({
         bundles: this.all().map(({ own, record }) => ({ own, record, isAtWork: !isComplete(own) && isClaimed(own) })),
         layers: STORE_KINDS.flatMap((kind) => this.stores[kind].layerIds().map((id) => ({ kind, id }))),
-      };
+      });
     });
   }
 
@@ -123,8 +123,7 @@ export class StoreDirectory {
       ({ own, record }) =>
         identityOf(record.path) !== record.identity && this.store(record.store).mountPoints(own).length === 0,
     );
-    for (const bundle of gone) this.remove(bundle, true);
-    return gone.map(({ record }) => record.path);
+    return gone.filter((bundle) => this.tryRemove(bundle)).map(({ record }) => record.path);
   }
 
   /** The directory of volumes that have names; bundles' ends are none of theirs. */
@@ -198,23 +197,31 @@ export class StoreDirectory {
   /**
    * Removes a complete bundle. Throws Failure where it is being removed already, or it is in use and that is not forced.
    */
-  remove({ own, record }: StoredBundle, isForced: boolean): void {
-    if (!isForced) this.refuseInUse(own, record);
+  remove(bundle: StoredBundle, isForced: boolean): void {
+    if (!isForced) this.refuseInUse(bundle.own, bundle.record);
+    if (!this.tryRemove(bundle))
+      throw new Failure(quote(bundle.record.path), { cause: "another command is at work on it" });
+  }
+
+  /** Removes a complete bundle. Returns false where it is being removed already. */
+  private tryRemove({ own, record }: StoredBundle): boolean {
     const fd = claim(own);
-    if (fd === undefined) throw new Failure(quote(record.path), { cause: "another command is at work on it" });
+    if (fd === undefined) return false;
     this.exclusively(() => setComplete(own, false));
     // From here on it is not taken for one that only lacks the note that it is complete.
     if (isInPlace(record)) rmSync(`${record.path}/config.json`, { force: true });
     this.discard({ own, record, fd });
+    return true;
   }
 
   /**
    * Mounts a complete bundle's root file system, unless it is mounted there: after a restart of the machine, say. Where it
-   * has been moved to is noted.
+   * has been moved to is noted. One that is being removed meanwhile is left alone.
    */
   mount({ own, record }: StoredBundle): void {
     const rootfs = `${record.path}/rootfs`;
     this.exclusively(() => {
+      if (!isComplete(own)) return;
       const store = this.store(record.store);
       if (loadRecord(own)?.path !== record.path) saveRecord(own, record);
       if (!store.mountPoints(own).includes(rootfs)) store.mount(record.layers, { own, rootfs, ids: record.ids });
@@ -224,7 +231,7 @@ export class StoreDirectory {
   /** Unmounts a complete bundle's root file system. Throws Failure where it is in use and that is not forced. */
   unmount({ own, record }: StoredBundle, isForced: boolean): void {
     if (!isForced) this.refuseInUse(own, record);
-    for (const path of this.store(record.store).mountPoints(own)) unmount(path);
+    this.unmountAll(own, record);
   }
 
   /** Removes all there is of a bundle, complete or not, and layers that were only for it. */
@@ -264,7 +271,7 @@ export class StoreDirectory {
   private removeAll({ own, record, fd }: { own: string; record: BundleRecord | undefined; fd: Fd }): void {
     try {
       if (record !== undefined) {
-        for (const path of this.store(record.store).mountPoints(own)) unmount(path);
+        this.unmountAll(own, record);
         for (const path of isInPlace(record) ? [record.temporary, record.path] : [record.temporary])
           removeTree(Buffer.from(path));
         this.store(record.store).discard(own);
@@ -272,6 +279,16 @@ export class StoreDirectory {
       removeTree(Buffer.from(own));
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /** Unmounts a bundle's root file system, wherever it is; another command may be doing the same. */
+  private unmountAll(own: string, { store }: BundleRecord): void {
+    const points = () => this.store(store).mountPoints(own);
+    for (const path of points()) {
+      // At once, even where somebody's working directory is in it.
+      const result = attempt("umount2", cstring(path), C.MNT_DETACH | C.UMOUNT_NOFOLLOW);
+      if (result < 0 && points().includes(path)) must("umount2", `unmount ${quote(path)}`, result);
     }
   }
 
@@ -315,7 +332,8 @@ export class StoreDirectory {
     }));
   }
 
-  private exclusively<T>(act: () => T): T {
+  /** Runs what no other command may do at the same time; for moments, and nothing in it may ask for the same. */
+  exclusively<T>(act: () => T): T {
     const fd = openSync(`${this.path}/lock`, "a", 0o600);
     try {
       lock(fd);
@@ -342,10 +360,4 @@ function usesVolume(record: BundleRecord, name: string): boolean {
   if (record.volumes !== undefined) return record.volumes.includes(name);
   const config = `${record.path}/config.json`;
   return !isInPlace(record) || !existsSync(config) || readFileSync(config, "utf8").includes(`/volumes/${name}"`);
-}
-
-/** Unmounts at once, even where somebody's working directory is in it. */
-function unmount(path: string): void {
-  const flags = C.MNT_DETACH | C.UMOUNT_NOFOLLOW;
-  must("umount2", `unmount ${quote(path)}`, attempt("umount2", cstring(path), flags));
 }

@@ -33,12 +33,14 @@ export function makeVolumes(bundle: string, destinations: readonly string[], ids
  * Returns its path. Throws Failure.
  * @param directory where the volumes are
  * @param partial the name there of one that is being made
+ * @param exclusively runs what no other command may do at the same time
  */
 export function provideVolume(
   directory: string,
   name: string,
   partial: string,
   image: { rootfs: string; destination: string; ids: IdMaps | undefined },
+  exclusively: (act: () => void) => void,
 ): string {
   const path = `${directory}/${name}`;
   if (existsSync(path)) return path;
@@ -46,11 +48,14 @@ export function provideVolume(
   const unnamed = `${directory}/${partial}`;
   try {
     makeVolume(image.rootfs, image.destination, unnamed, image.ids);
-    renameSync(unnamed, path);
+    // Another command may have been faster: a container may have its directory, even if that is empty.
+    exclusively(() => {
+      if (!existsSync(path)) renameSync(unnamed, path);
+    });
   } catch (cause) {
+    throw new Failure(`volume ${quote(name)}`, { cause });
+  } finally {
     removeTree(Buffer.from(unnamed));
-    // Another command was faster, and a container has put something there.
-    if (!existsSync(path)) throw new Failure(`volume ${quote(name)}`, { cause });
   }
   return path;
 }

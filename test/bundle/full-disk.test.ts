@@ -3,9 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import type { StoreKind } from "../../src/bundle/bundle-record.js";
-import { findFaults } from "../../src/bundle/find-faults.js";
 import { dockerArchive, layer } from "./archives.js";
-import { hasBtrfs, Place, placed } from "./place.js";
+import { faultsIn, hasBtrfs, Place, placed } from "./place.js";
 import { directory, file } from "./tar-writer.js";
 import { names } from "./tree.js";
 
@@ -82,7 +81,7 @@ for (const system of FILE_SYSTEMS) {
             `${left} bytes are left`,
           );
           rmSync(place.path("filling"));
-          assert.deepEqual(findFaults(place.store, place.store.contents()), []);
+          assert.deepEqual(faultsIn(place.store), []);
           place.isClean();
         }
         assert.ok(failed >= 4, `${failed} failed`);

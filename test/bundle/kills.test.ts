@@ -4,11 +4,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { StoreKind } from "../../src/bundle/bundle-record.js";
-import { findFaults } from "../../src/bundle/find-faults.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { ROOT } from "../folders.js";
 import { layer, ociArchive } from "./archives.js";
-import { eachStore, type Place, RUN } from "./place.js";
+import { eachStore, faultsIn, type Place, RUN } from "./place.js";
 import { directory, file, link } from "./tar-writer.js";
 import { tree } from "./tree.js";
 
@@ -109,7 +108,7 @@ eachStore(`conversions killed at ${ROUNDS} random moments, one and two at once`,
     const bundles = store.bundles();
     latest *= bundles.length > 0 ? 0.8 : 1.1;
     finished += bundles.length;
-    assert.deepEqual(findFaults(store, store.contents()), [], where);
+    assert.deepEqual(faultsIn(store), [], where);
     // What is there is whole.
     for (const bundle of bundles) {
       const { ".": _, ...found } = tree(`${bundle.record.path}/rootfs`);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { STORE_KINDS, type StoreKind } from "../../src/bundle/bundle-record.js";
+import { findFaults } from "../../src/bundle/find-faults.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import type { Platform } from "../../src/bundle/platform.js";
 import { Progress } from "../../src/bundle/progress.js";
@@ -202,6 +203,9 @@ function makeBtrfs(): string {
   rmSync(image, { force: true });
   return status === 0 ? directory : "";
 }
+
+/** What is wrong with a store. */
+export const faultsIn = (store: StoreDirectory): string[] => store.lookAt((contents) => findFaults(store, contents));
 
 /** A bundle's config.json. */
 export const configOf = (bundle: string) => JSON.parse(readFileSync(`${bundle}/config.json`, "utf8"));

@@ -1,13 +1,29 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { diskUsage } from "../../src/bundle/disk-usage.js";
+import { claim } from "../../src/bundle/lock.js";
 import { makeBundle } from "../../src/bundle/make-bundle.js";
 import { mountOverlay, mountOverlayByPage } from "../../src/bundle/overlay-mount.js";
 import { makeSubvolume } from "../../src/bundle/subvolume.js";
 import { close } from "../../src/linux/file.js";
 import { dockerArchive, layer, ociArchive } from "./archives.js";
-import { btrfs, eachStore, FDBUNDLE, type Place, placed, RUN } from "./place.js";
+import { btrfs, eachStore, FDBUNDLE, MISSING, type Place, placed, RUN } from "./place.js";
 import { directory, file } from "./tar-writer.js";
 import { names, tree } from "./tree.js";
 
@@ -239,6 +255,53 @@ eachStore("conversions of one image at the same time", async (place, kind) => {
   assert.equal(place.fdbundle("rm", "bundle-1", "bundle-2", "bundle-3").status, 0);
   assert.equal((await more.ended).code, 0);
   assert.equal(names(place.path("bundle-4/rootfs")).length, 4005);
+});
+
+eachStore("what another command is just removing is left to it", async (place, kind) => {
+  const archive = dockerArchive([layer([file("f")])]);
+  const [kept, gone, removed] = [
+    await place.convert(archive, kind),
+    await place.convert(archive, kind),
+    await place.convert(archive, kind),
+  ];
+  const { store } = place;
+  const bundles = store.bundles();
+  const own = (path: string) => bundles.find(({ record }) => record.path === path)?.own as string;
+  // All know of it when one has it.
+  spawnSync("umount", [`${gone}/rootfs`]);
+  rmSync(gone, { recursive: true });
+  const fd = claim(own(gone)) as number;
+  assert.deepEqual(store.forgetGone(), []);
+  close(fd);
+  assert.deepEqual(store.forgetGone(), [gone]);
+  assert.equal(place.fdbundle("rm", removed).status, 0);
+  for (const bundle of bundles) store.mount(bundle);
+  assert.deepEqual(names(`${kept}/rootfs`), [".", "f"]);
+  assert.equal(diskUsage(own(removed), removed), 0);
+  assert.equal(place.fdbundle("rm", kept).status, 0);
+  place.isClean();
+});
+
+test("a directory is claimed while another process makes and removes it", { skip: MISSING }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "fdbundle-claim-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const module = new URL("../../src/bundle/lock.js", import.meta.url).href;
+  const code = `
+    import { closeSync, rmdirSync } from "node:fs";
+    import { claimNew } from ${JSON.stringify(module)};
+    const path = ${JSON.stringify(join(directory, "d"))};
+    for (let claimed = 0; claimed < 3000; ) {
+      const fd = claimNew(path);
+      if (fd === undefined) continue;
+      claimed++;
+      rmdirSync(path);
+      closeSync(fd);
+    }`;
+  const claimers = [0, 1, 2, 3].map(() =>
+    spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" }),
+  );
+  const ended = claimers.map(async (claimer) => (await once(claimer, "exit"))[0]);
+  assert.deepEqual(await Promise.all(ended), [0, 0, 0, 0]);
 });
 
 placed("where overlay file systems cannot be had a copy is made", async (place, t) => {

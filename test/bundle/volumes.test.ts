@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { provideVolume } from "../../src/bundle/volumes.js";
 import { dockerArchive, layer } from "./archives.js";
 import { type Place, placed } from "./place.js";
 import { file } from "./tar-writer.js";
@@ -80,6 +81,20 @@ placed("what bundles of earlier builds use is in their config.json; where there 
     [first, second],
     [first, second],
   ]);
+});
+
+placed("a volume that another command has made meanwhile is kept", (place) => {
+  const volumes = place.path("volumes");
+  mkdirSync(place.path("rootfs"));
+  const image = { rootfs: place.path("rootfs"), destination: "/data", ids: undefined };
+  let made: number | undefined;
+  const path = provideVolume(volumes, "one", ".part", image, (act) => {
+    mkdirSync(`${volumes}/one`);
+    made = statSync(`${volumes}/one`).ino;
+    act();
+  });
+  assert.equal(statSync(path).ino, made);
+  assert.deepEqual(readdirSync(volumes), ["one"]);
 });
 
 placed("what commands that were killed left of volumes, the next one removes", (place) => {

@@ -11,8 +11,7 @@ export function defineCheck(program: Command): void {
     .description("look whether all of every bundle is in the store, and nothing else")
     .action(() =>
       inSession(program, ({ store }) => {
-        const contents = store.contents();
-        const faults = findFaults(store, contents);
+        const { faults, contents } = store.lookAt((found) => ({ faults: findFaults(store, found), contents: found }));
         print(faults.map((fault) => `${fault}\n`).join(""));
         if (faults.length > 0) throw new Failure(quote(store.path), { cause: `${faults.length} faults` });
         print(`nothing is wrong with ${contents.bundles.length} bundles and ${contents.layers.length} layers\n`);
