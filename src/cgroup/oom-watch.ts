@@ -1,8 +1,9 @@
 import { cstring, viewOf } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
+import { ENODEV, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { close, exists, type Fd, open, readFile, using, writeFile } from "../linux/file.js";
-import { attempt, must, sys } from "../linux/syscall.js";
+import { attempt, expecting, must, sys } from "../linux/syscall.js";
 import type { CgroupPaths } from "./cgroup.js";
 import { counts } from "./counters.js";
 
@@ -51,7 +52,8 @@ function watchV1(directory: string): OomWatch {
 /** v2 counts in a file, and tells when that changes (Documentation/admin-guide/cgroup-v2.rst, "memory.events"). */
 function watchV2(directory: string): OomWatch {
   const file = `${directory}/memory.events`;
-  const kills = () => (exists(file) ? Number(counts(readFile(file).trim()).oom_kill ?? 0) : 0);
+  // The cgroup may go at any time.
+  const kills = () => Number(counts(expecting([ENOENT, ENODEV], "", () => readFile(file)).trim()).oom_kill ?? 0);
   const fd = sys("inotify_init1", C.IN_CLOEXEC | C.IN_NONBLOCK);
   let before: number;
   try {

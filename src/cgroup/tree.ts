@@ -26,7 +26,8 @@ const LONGEST_WAIT = 512;
 export function removeCgroup(directory: string, patient: boolean): void {
   for (let wait = 1; ; wait *= 2) {
     const errno = -attempt("unlinkat", C.AT_FDCWD, cstring(directory), C.AT_REMOVEDIR);
-    if (errno === 0 || errno === ENOENT) return;
+    // Just being removed by another process, or gone.
+    if (errno === 0 || errno === ENODEV || errno === ENOENT) return;
     const children = childrenOf(directory);
     if (errno !== EBUSY || (children.length === 0 && (!patient || wait > LONGEST_WAIT))) {
       const left = processesIn(directory).length;

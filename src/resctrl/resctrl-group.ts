@@ -1,9 +1,10 @@
 import type { IntelRdt } from "../generated/config.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
+import { EEXIST } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { exists, mkdir, quote, writeFile } from "../linux/file.js";
-import { attempt } from "../linux/syscall.js";
+import { attempt, expecting } from "../linux/syscall.js";
 import { expectSchemata, explaining, inConfig, isLimited, writeSchemata } from "./schemata.js";
 
 /** A container's place in resctrl: what is kept of it between commands. Absolute paths. */
@@ -53,9 +54,14 @@ export function makeResctrlGroup(
   const undo = () => {
     for (const path of made.reverse()) directories.remove(path);
   };
-  const make = (path: string, what: string) => {
-    explaining(root, `${what}: ${quote(path)}`, () => directories.make(path));
-    made.push(path);
+  const make = (path: string, what: string, expected: readonly number[] = []) => {
+    const isMade = explaining(root, `${what}: ${quote(path)}`, () =>
+      expecting(expected, false, () => {
+        directories.make(path);
+        return true;
+      }),
+    );
+    if (isMade) made.push(path);
   };
   try {
     if (exists(directory)) {
@@ -66,7 +72,8 @@ export function makeResctrlGroup(
           cause: `no such class of service in ${quote(root)}`,
           hint: "one that is given no schema must be there already",
         });
-      make(directory, "linux.intelRdt.closID");
+      // Another container of this class may make it at the same time.
+      make(directory, "linux.intelRdt.closID", closID ? [EEXIST] : []);
     }
     writeSchemata(root, directory, intelRdt, inConfig);
     if (monitoring !== undefined) make(monitoring, "linux.intelRdt.enableMonitoring");

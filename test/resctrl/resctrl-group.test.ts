@@ -117,6 +117,21 @@ test("a named class is made if there are shares for it, and stays when the conta
   assert.ok(tree.read("three/schemata").startsWith("L2:0=f\nMB:1=30\n"));
 });
 
+test("a named class may be made by several containers at once", (t) => {
+  const tree = new Tree(t);
+  const intelRdt = { closID: "new", l3CacheSchema: "L3:0=f" };
+  const late = (path: string) => {
+    tree.make("new");
+    tree.directories.make(path);
+  };
+  const group = planResctrlGroup(tree.root, "c", intelRdt);
+  const undo = makeResctrlGroup(group, intelRdt, { ...tree.directories, make: late });
+  assert.equal(first(tree.read("new/schemata")), "L3:0=f\n");
+  // It is the other's.
+  undo();
+  assert.ok(existsSync(join(tree.root, "new")));
+});
+
 test("a named class without shares must be there already, and is only entered", (t) => {
   const tree = new Tree(t);
   assert.throws(() => tree.plan({ closID: "gold" }).make(), {
