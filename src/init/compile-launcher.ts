@@ -75,7 +75,7 @@ export function compileLauncher(config: Config, facts: Facts): Program {
 }
 
 function startInit(b: Builder, start: Start): void {
-  const { atOnce, later, joined, place, placesBetween, becomesRoot } = start;
+  const { atOnce, joined, place, placesBetween } = start;
   const end = b.label();
   if (joined !== undefined) {
     b.about("start a process to join namespaces with", undefined, NO_MORE);
@@ -86,7 +86,6 @@ function startInit(b: Builder, start: Start): void {
       b.call("setns", [slot(input.namespace(type)), flags(NAMESPACE_FLAGS[type])]);
     }
   }
-
   const child = b.label();
   b.about(
     atOnce.length === 0 ? "start init" : `start init in new namespaces (${atOnce.join(", ")})`,
@@ -105,8 +104,13 @@ function startInit(b: Builder, start: Start): void {
     b.about("end the process that joined namespaces");
     b.call("exit_group", [0]);
   } else clone(b, { ...init, end });
-
   b.bind(child);
+  becomeInit(b, start);
+  b.bind(end);
+}
+
+/** What the new process does. */
+function becomeInit(b: Builder, { atOnce, later, becomesRoot, keepsGroups: keeps }: Start): void {
   // Only then does the end of the runtime end this process's waiting, too.
   b.about("close the runtime's end of the connection");
   b.slot("peer");
@@ -119,9 +123,8 @@ function startInit(b: Builder, start: Start): void {
   wait(b);
   if (becomesRoot) {
     b.about("become root in the user namespace", "linux.uidMappings", "is container id 0 mapped?");
-    becomeRoot(b, start.keepsGroups);
+    becomeRoot(b, keeps);
   }
   b.about("execute init's program");
   executeProgram(b, "fdrunc-init");
-  b.bind(end);
 }

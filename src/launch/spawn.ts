@@ -59,7 +59,11 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
     slots["pid-address"] = ffi.addressOf(pid);
     if (join !== undefined && joined.length > 0) slots.process = join.process;
     if (join?.cgroup !== undefined) slots.cgroup = join.cgroup;
-    const start = placeProgram(launcher, compiled === undefined ? slots : { ...slots, ...prepare(compiled) });
+    if (compiled !== undefined) {
+      const time = join?.time !== undefined && { [input.namespace("time")]: join.time };
+      slots.program = fileOf(compiled, stepCount(launcher) + 1, { ...inputs, ...time, sync: theirs, report: theirs });
+    }
+    const start = placeProgram(launcher, slots);
     started = ignoringNone(() => ffi.call(start));
   } finally {
     close(theirs);
@@ -68,7 +72,7 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
     must("clone3", `start ${named.what}`, started);
     const id = madeProcess(started, pid);
     try {
-      heed(id);
+      heed(id, ours, programs, { join, listen });
       return id;
     } catch (error) {
       if (id > 0) {
@@ -80,28 +84,28 @@ export function spawn({ executable, streams, listen, join, inputs = {}, ...named
   } finally {
     close(ours);
   }
+}
 
-  /** Waits until the program has executed what it comes to execute: this closes the other end. A report says why not. */
-  function heed(id: number): void {
-    for (;;) {
-      const packet = receive(ours, REPORT_SIZE);
-      if (packet.bytes.length === 0) return;
-      if (packet.bytes.length >= REPORT_SIZE) throw failureOf(stepOf(programs, numberOf(packet.bytes)), packet.bytes);
-      const { message, fd } = said(id, packet);
-      if (message === "isolated") join?.move?.(id);
-      if (fd !== undefined) using(fd, (listener) => listen?.(listener, id));
-      sys("sendto", ours, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
-    }
-  }
+/** The file of a compiled program, whose steps count from `first` on. It inherits the descriptors in `slots`. */
+function fileOf(program: Program, first: number, slots: Readonly<Record<string, Fd>>): Fd {
+  for (const name in slots) attempt("fcntl", slots[name], C.F_SETFD, 0);
+  const file = createExecutable();
+  file.write(elf(program, ffi.arch, { ...slots, context: -1 }, first));
+  return file.fd;
+}
 
-  /** The compiled program's file; its report goes where the launcher's goes. */
-  function prepare(program: Program): { program: Fd } {
-    const slots: Record<string, Fd> = { ...inputs, sync: theirs, report: theirs, context: -1 };
-    if (join?.time !== undefined) slots[input.namespace("time")] = join.time;
-    for (const name of Object.keys(slots)) attempt("fcntl", slots[name], C.F_SETFD, 0);
-    const content = elf(program, ffi.arch, slots, stepCount(launcher) + 1);
-    const file = createExecutable();
-    file.write(content);
-    return { program: file.fd };
+/**
+ * Answers a process until it has executed what it comes to execute, which closes its end of the socket. Throws Failure
+ * where it reports why not.
+ */
+function heed(id: number, socket: Fd, programs: readonly Program[], { join, listen }: Pick<Spawn, "join" | "listen">) {
+  for (;;) {
+    const packet = receive(socket, REPORT_SIZE);
+    if (packet.bytes.length === 0) return;
+    if (packet.bytes.length >= REPORT_SIZE) throw failureOf(stepOf(programs, numberOf(packet.bytes)), packet.bytes);
+    const { message, fd } = said(id, packet);
+    if (message === "isolated") join?.move?.(id);
+    if (fd !== undefined) using(fd, (listener) => listen?.(listener, id));
+    sys("sendto", socket, new Uint8Array(1), 1, C.MSG_NOSIGNAL, null, 0);
   }
 }

@@ -8,7 +8,7 @@ import { exclusively } from "./exclusively.js";
 import { findNetwork } from "./find-network.js";
 import { assignPorts, type TakenPort } from "./host-ports.js";
 import { parseChoice } from "./network-choice.js";
-import { networkFiles, parseHost, writeFiles } from "./network-files.js";
+import { type NetworkFacts, networkFiles, parseHost, writeFiles } from "./network-files.js";
 import { isOwn, leasesIn, removeUnusedNetworks, setUpNetwork } from "./own-networks.js";
 import { type PortMapping, parsePublish } from "./port-mapping.js";
 import { isAlive, type NetRecord, Records } from "./records.js";
@@ -64,50 +64,55 @@ export function connect(places: Places, container: Container, wishes: NetworkWis
   const hostname = wishes.hostname ?? id;
   const hosts = wishes.addHost.map(parseHost);
   const facts = { hostname, nameservers: wishes.dns, hosts, addresses: [], isHost: choice.kind === "host" };
+  if (choice.kind === "networks") {
+    const attachments = [LOOPBACK, ...choice.names.map((name, i) => plan(places, name, i, wishes))];
+    return attachAll(root, { id, pid, startTime: status.startTime, bundle, attachments, files: {} }, facts);
+  }
   if (choice.kind === "container") {
     const other = Records.peek(root, choice.id);
     if (other === undefined)
       throw new Failure(`container ${quote(choice.id)}`, { cause: "fdnet knows no network of it" });
     writeFiles(bundle, { ...other.files, hostname: `${hostname}\n` });
-    return undefined;
-  }
-  if (choice.kind !== "networks") {
-    writeFiles(bundle, networkFiles(facts));
-    return undefined;
-  }
+  } else writeFiles(bundle, networkFiles(facts));
+  return undefined;
+}
+
+/**
+ * Attaches a container to networks as its record says, and notes in that what came of it; `facts` as far as they are
+ * known. Throws Failure; nothing is left then.
+ */
+function attachAll(root: string, wished: NetRecord, facts: NetworkFacts): NetRecord {
+  const { id, pid, bundle } = wished;
   if (readlink(`/proc/${pid}/ns/net`) === readlink("/proc/self/ns/net"))
     throw new Failure(`container ${quote(id)}`, {
       cause: "it has the host's network",
       hint: "`--net host` is for that",
     });
-  const wished = [LOOPBACK, ...choice.names.map((name, i) => plan(places, name, i, wishes))];
   const records = newRecords(root, id);
   try {
-    try {
-      let record: NetRecord = { id, pid, startTime: status.startTime, bundle, attachments: wished, files: {} };
-      exclusively(root, () => {
-        record = { ...record, attachments: withHostPorts(wished, takenPorts(root, id)) };
-        records.save(record);
-      });
-      const sandbox = { containerId: id, netns: records.keepNamespace(pid) };
-      record.attachments.forEach((attachment, i) => {
-        if (isOwn(root, attachment.network)) setUpNetwork(root, attachment.network);
-        const add = () => attach(sandbox, attachment);
-        // Plugins at work at once on the chains that all ports share would make some of their rules twice, or fail.
-        const result = portsOf(attachment).length > 0 ? exclusively(root, add) : add();
-        record = { ...record, attachments: record.attachments.with(i, { ...attachment, result }) };
-        records.save(record);
-      });
-      const told = record.attachments.flatMap(({ result }) => result?.dns?.nameservers ?? []);
-      const nameservers = wishes.dns.length > 0 ? wishes.dns : told;
-      record = { ...record, files: networkFiles({ ...facts, addresses: addressesOf(record), nameservers }) };
-      writeFiles(bundle, record.files);
+    let record = wished;
+    const note = (more: Partial<NetRecord>) => {
+      record = { ...record, ...more };
       records.save(record);
-      return record;
-    } catch (error) {
-      undo(root, records);
-      throw error;
-    }
+    };
+    exclusively(root, () => note({ attachments: withHostPorts(wished.attachments, takenPorts(root, id)) }));
+    const sandbox = { containerId: id, netns: records.keepNamespace(pid) };
+    record.attachments.forEach((attachment, i) => {
+      if (isOwn(root, attachment.network)) setUpNetwork(root, attachment.network);
+      const add = () => attach(sandbox, attachment);
+      // Plugins at work at once on the chains that all ports share would make some of their rules twice, or fail.
+      const result = portsOf(attachment).length > 0 ? exclusively(root, add) : add();
+      note({ attachments: record.attachments.with(i, { ...attachment, result }) });
+    });
+    const told = record.attachments.flatMap(({ result }) => result?.dns?.nameservers ?? []);
+    const nameservers = facts.nameservers.length > 0 ? facts.nameservers : told;
+    const files = networkFiles({ ...facts, addresses: addressesOf(record), nameservers });
+    writeFiles(bundle, files);
+    note({ files });
+    return record;
+  } catch (error) {
+    undo(root, records);
+    throw error;
   } finally {
     records.close();
   }
