@@ -25,12 +25,11 @@
 #define SPREAD_SIZE (1ul << 34)
 /* What the kernel maps at once, at most, around a page that is read: its fault_around_bytes. */
 #define WINDOW (16 * PAGE)
+#define UNIT 8ul
 #define SMALL 1024
-#define LARGEST (1ul << 40)
-#define CLASSES (SMALL / 16 + 4 * 30) /* from 2^10 to 2^40 in quarters */
+#define LARGEST (1ul << 34)
+#define CLASSES (SMALL / UNIT + 4 * 24) /* from 2^10 to 2^34 in quarters */
 
-/* Room for what is written to, in a heap with blocks apart: what the file has of it, and what commands add. */
-#define WRITTEN_SIZE (640ul << 10)
 /* How much of the heap beyond its first content a command usually fills. */
 #define HEADROOM (192ul << 10)
 
@@ -38,10 +37,10 @@
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
 #endif
 
-/* Stands before each block, which stays aligned to 16 bytes. */
+/* Stands before each block, which is aligned to a unit: the engine has no types that need more. */
 typedef struct {
-  size_t size;
-  void **list; /* where it goes when freed; its first word then links to the next */
+  uint32_t units;
+  uint32_t list; /* which of the words of the arena takes it when it is freed; its own first word then links to the next */
 } Header;
 
 typedef struct {
@@ -52,7 +51,8 @@ typedef struct {
 static struct {
   void *root;
   Zone written, read, untouched; /* only the first has room, unless blocks are kept apart */
-  char blocks[ARENA_SIZE] __attribute__((aligned(16)));
+  char *loaded;                  /* the end of what is written to of the first content */
+  char blocks[ARENA_SIZE] __attribute__((aligned(UNIT)));
 } arena __attribute__((aligned(PAGE)));
 
 /* While the program is loaded. */
@@ -64,22 +64,28 @@ static char *spread;      /* where they are, each at the beginning of a window; 
 static uint32_t *owners;  /* by window from there: the number of the block */
 static Observation *observed; /* shared with children */
 
-/* Sizes go by 16 bytes up to 1 KiB, then in four steps to each power of two. */
-static Header header_for(Zone *zone, size_t size) {
+/* Sizes go by units up to 1 KiB, then in four steps to each power of two. */
+static Header header_for(const Zone *zone, size_t size) {
+  uint32_t lists = (void **)zone->freed - (void **)&arena;
   if (size <= SMALL) {
-    size_t units = (size + 15) / 16;
-    return (Header){units * 16, &zone->freed[units ? units - 1 : 0]};
+    size_t units = size ? (size + UNIT - 1) / UNIT : 1;
+    return (Header){units, lists + units - 1};
   }
   int shift = 61 - __builtin_clzl(size - 1);
   size_t quarters = ((size - 1) >> shift) + 1; /* 5 to 8 */
-  return (Header){quarters << shift, &zone->freed[SMALL / 16 + 4 * (shift - 8) + quarters - 5]};
+  return (Header){(quarters << shift) / UNIT, lists + SMALL / UNIT + 4 * (shift - 8) + quarters - 5};
 }
+
+static size_t size_of(Header header) { return header.units * UNIT; }
+
+/* Where the block is that was freed last, of those that a freed one belongs to. */
+static void **list_of(Header header) { return (void **)&arena + header.list; }
 
 static size_t windows(size_t size) { return (size + WINDOW - 1) / WINDOW; }
 
 /* Cuts a block; NULL where there is no room for it. */
 static void *cut(Zone *zone, Header header) {
-  size_t needed = sizeof header + header.size;
+  size_t needed = sizeof header + size_of(header);
   if (spread) needed = windows(needed) * WINDOW;
   if (needed > (size_t)(zone->end - zone->top)) return NULL;
   Header *block = (Header *)zone->top;
@@ -104,34 +110,36 @@ static void *allocate(JSMallocState *state, size_t size) {
   Zone *zone = use == WRITTEN ? &arena.written : use == READ ? &arena.read : &arena.untouched;
   if (!arena.written.end) arena.written.top = arena.blocks, arena.written.end = arena.blocks + ARENA_SIZE;
   Header header = header_for(zone, size);
-  void *data = *header.list;
+  void *data = *list_of(header);
   if (data) {
-    *header.list = *(void **)data;
+    *list_of(header) = *(void **)data;
   } else {
     data = cut(zone, header);
     if (!data && arena.untouched.end) data = cut(&arena.untouched, header);
-    if (!data && extend(zone, header.size)) data = cut(zone, header);
+    if (!data && extend(zone, size_of(header))) data = cut(zone, header);
     if (!data) return NULL;
   }
   if (spread)
-    for (size_t i = windows(sizeof header + header.size), at = ((char *)data - spread) / WINDOW; i-- > 0;)
+    for (size_t i = windows(sizeof header + size_of(header)), at = ((char *)data - spread) / WINDOW; i-- > 0;)
       owners[at + i] = number;
-  state->malloc_size += header.size;
+  state->malloc_size += size_of(header);
   return data;
 }
 
 static void release(JSMallocState *state, void *data) {
   if (!data) return;
-  const Header *header = (Header *)data - 1;
-  state->malloc_size -= header->size;
-  *(void **)data = *header->list;
-  *header->list = data;
+  Header header = ((Header *)data)[-1];
+  state->malloc_size -= size_of(header);
+  *(void **)data = *list_of(header);
+  *list_of(header) = data;
 }
+
+static size_t usable_size(const void *data) { return data ? size_of(((const Header *)data)[-1]) : 0; }
 
 static void *resize(JSMallocState *state, void *data, size_t size) {
   if (!data) return size ? allocate(state, size) : NULL;
   if (!size) return release(state, data), NULL;
-  size_t held = ((Header *)data - 1)->size;
+  size_t held = usable_size(data);
   if (size <= held) return data;
   void *moved = allocate(state, size);
   if (!moved) return NULL;
@@ -140,26 +148,38 @@ static void *resize(JSMallocState *state, void *data, size_t size) {
   return moved;
 }
 
-static size_t usable_size(const void *data) { return data ? ((const Header *)data - 1)->size : 0; }
-
 const JSMallocFunctions heap_functions = {allocate, release, resize, usable_size};
+
+static char *page_after(char *place) { return place + (-(size_t)place & (PAGE - 1)); }
+
+/* Maps pages at once that are to be written to. */
+static void populate(char *from, char *to) {
+  from -= (size_t)from & (PAGE - 1);
+  madvise(from, to - from, MADV_POPULATE_WRITE);
+}
 
 void **heap_root(void) { return &arena.root; }
 
 const void *heap_content(size_t *length) {
-  *length = (arena.untouched.end ? arena.untouched.top : arena.written.top) - (char *)&arena;
+  char *end = arena.loaded = arena.written.top;
+  if (arena.untouched.end) {
+    end = arena.untouched.top;
+    /* What commands add goes behind the content, where the file has nothing. */
+    arena.untouched.end = end;
+    arena.written.top = page_after(end), arena.written.end = arena.blocks + ARENA_SIZE;
+  }
+  *length = end - (char *)&arena;
   return &arena;
 }
 
 void heap_prepare(void) {
-  size_t length = arena.written.top - (char *)&arena + HEADROOM;
-  size_t most = arena.written.end - (char *)&arena;
-  madvise(&arena, length < most ? length : most, MADV_POPULATE_WRITE);
+  populate((char *)&arena, arena.loaded);
+  populate(arena.written.top, arena.written.top + HEADROOM);
 }
 
 void heap_separate(const Observation *observation, size_t count) {
-  char *read = arena.blocks + WRITTEN_SIZE;
-  char *untouched = read + (observation->read_size + PAGE - 1) / PAGE * PAGE;
+  char *read = page_after(arena.blocks + observation->written_size);
+  char *untouched = page_after(read + observation->read_size);
   arena.written.top = arena.blocks, arena.written.end = arena.read.top = read;
   arena.read.end = arena.untouched.top = untouched;
   arena.untouched.end = arena.blocks + ARENA_SIZE;
@@ -202,8 +222,10 @@ void heap_observe(void) {
 
 const Observation *heap_observed(size_t *length) {
   for (char *window = spread; window < arena.written.top;) {
-    size_t size = sizeof(Header) + ((Header *)window)->size;
-    if (observed->uses[owners[(window - spread) / WINDOW]] == READ) observed->read_size += size;
+    size_t size = sizeof(Header) + size_of(*(Header *)window);
+    uint8_t use = observed->uses[owners[(window - spread) / WINDOW]];
+    if (use == READ) observed->read_size += size;
+    if (use == WRITTEN) observed->written_size += size;
     window += windows(size) * WINDOW;
   }
   *length = sizeof *observed + asked;

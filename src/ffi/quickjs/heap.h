@@ -20,8 +20,8 @@ enum { UNTOUCHED, READ, WRITTEN };
 
 /* What is known of the blocks of a program's heap, numbered from 0 as they are asked for. The build keeps it in a file. */
 typedef struct {
-  size_t read_size; /* of the blocks that are only read, in bytes */
-  uint8_t uses[];   /* by number */
+  size_t written_size, read_size; /* of the blocks that are written to, and that are only read, in bytes */
+  uint8_t uses[];                 /* by number */
 } Observation;
 
 /* For an empty heap: puts each of the first `count` blocks to others that are used as it is. */
