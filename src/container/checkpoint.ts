@@ -1,4 +1,5 @@
 import { Cgroup } from "../cgroup/cgroup.js";
+import { setApart } from "../cgroup/set-apart.js";
 import { converse, type Notice } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
@@ -129,7 +130,9 @@ function dump(saved: Dumpable, config: Config, options: CheckpointOptions, direc
         attempt("write", statusFd, new Uint8Array(1), 1);
         close(statusFd);
       };
-      converse({ kind: "dump", content: { ...content, external, ext_mnt }, started, notified });
+      setApart(new Cgroup(saved.cgroup), saved.pid, () =>
+        converse({ kind: "dump", content: { ...content, external, ext_mnt }, started, notified }),
+      );
     }
   });
 }

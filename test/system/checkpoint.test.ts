@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -20,9 +21,10 @@ import { close, read, writeAll } from "../../src/linux/file.js";
 import { parseMount } from "../../src/linux/mount-info.js";
 import { waitReadable } from "../../src/linux/process.js";
 import { sys } from "../../src/linux/syscall.js";
+import { unifiedMount } from "./cgroup-places.js";
 import { ConsoleSocket } from "./console.js";
 import { CRIU_ENV, type Fdrunc, withCriu } from "./criu.js";
-import { cgroupOf, eventually, type FullConfig, type Scene, system } from "./harness.js";
+import { cgroupOf, eventually, type FullConfig, type Scene, system, TAG } from "./harness.js";
 
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i > /count/n.new; mv /count/n.new /count/n; sleep 0.02; done";
 
@@ -108,6 +110,22 @@ withCriu("a container that is left running goes on, paused or not", (s, fdrunc) 
   assert.ok(existsSync(s.path("second/dump.log")));
   fdrunc(["resume", "c"]).succeeds();
   assert.equal(pidOf(s), pid);
+});
+
+withCriu("cgroups of others are not saved with a container that has none of its own in v2", (s, fdrunc, t) => {
+  const v2 = unifiedMount();
+  if (v2 === undefined || cgroupOf("pids").startsWith(v2)) return t.skip("needs cgroups of both versions");
+  const groupsOf = () => readFileSync(`/proc/${pidOf(s)}/cgroup`, "utf8");
+  startCounting(s, fdrunc);
+  const [groups, other] = [groupsOf(), `${v2}/${TAG}/other`];
+  mkdirSync(other);
+  fdrunc(["checkpoint", "--leave-running", ...paths(s), "c"]).succeeds();
+  assert.equal(groupsOf(), groups);
+  fdrunc(["delete", "--force", "c"]).succeeds();
+  rmdirSync(other);
+  fdrunc(["restore", "--detach", ...paths(s), "c"]).succeeds();
+  assert.equal(groupsOf(), groups);
+  assert.ok(!existsSync(other));
 });
 
 /** A pipe's two ends, as Node cannot make one: its own are sockets. */
