@@ -21,6 +21,8 @@ for (const define of COMMANDS) define(PROGRAM);
 for (const command of [PROGRAM, ...PROGRAM.commands]) {
   // Commander would make this one on each run.
   command.helpOption("-h, --help", "display help for command");
+  // It would look for options that are set by the environment or by other options, of which there are none.
+  Object.assign(command, { _parseOptionsEnv() {}, _parseOptionsImplied() {} });
   // It works an option's name out each time that it asks for it, some forty times in a command.
   for (const option of command.options) {
     const name = option.attributeName();

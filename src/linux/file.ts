@@ -234,7 +234,7 @@ export const readDirectoryBytes = (fd: Fd): Entry<Uint8Array>[] =>
 
 function entriesOf<Name extends Path>(fd: Fd, read: (bytes: Uint8Array) => Name): Entry<Name>[] {
   const entries: Entry<Name>[] = [];
-  const bytes = new Uint8Array(32768);
+  const bytes = new Uint8Array(8192);
   const view = viewOf(bytes);
   for (;;) {
     const count = sys("getdents64", fd, bytes, bytes.length);

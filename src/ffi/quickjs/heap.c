@@ -6,11 +6,14 @@
  * heap in another process: the build loads the program once and keeps what that made.
  *
  * A page that is written to, if only for a count of references, has to be copied; one that is read is mapped from where
- * the kernel has cached the file, together with its neighbours; the others cost nothing. So the blocks that commands
- * write to lie together, and so do those that they read. Which these are is observed by the build: it loads the program
- * with each block in pages of its own, forks, has the child run a command, and asks the kernel which pages the child has
- * mapped, and which of these are copies. The same script asks for the same blocks in the same order when it is loaded
- * again.
+ * the kernel has cached the file, together with its neighbours; the others cost nothing. So the blocks that most commands
+ * write to lie together, those that some do, and those that are read. Which these are is observed by the build: it loads
+ * the program with each block in pages of its own, forks, has the child run a command, and asks the kernel which pages
+ * the child has mapped, and which of these are copies. The same script asks for the same blocks in the same order when it
+ * is loaded again.
+ *
+ * Pages that will be written to are asked for at once, which is faster than one by one: at the start those that most
+ * commands write to and those that any fills; and more of the latter once a command turns out to use much.
  */
 #include "heap.h"
 
@@ -30,8 +33,9 @@
 #define LARGEST (1ul << 34)
 #define CLASSES (SMALL / UNIT + 4 * 24) /* from 2^10 to 2^34 in quarters */
 
-/* How much of the heap beyond its first content a command usually fills. */
-#define HEADROOM (192ul << 10)
+/* How much of the heap beyond its first content any command fills, and how much more one that goes on beyond that. */
+#define LEAST (36ul << 10)
+#define MORE (160ul << 10)
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older kernels refuse it, which does no harm */
@@ -50,8 +54,9 @@ typedef struct {
 
 static struct {
   void *root;
-  Zone written, read, untouched; /* only the first has room, unless blocks are kept apart */
-  char *loaded;                  /* the end of what is written to of the first content */
+  Zone zones[USES]; /* only MOST_WRITE, which takes what commands add, has room unless blocks are kept apart */
+  char *most_end;   /* where that ends of the first content which most commands write to */
+  char *ready;      /* up to where there are pages for what a command adds; NULL while the program is loaded */
   char blocks[ARENA_SIZE] __attribute__((aligned(UNIT)));
 } arena __attribute__((aligned(PAGE)));
 
@@ -81,6 +86,14 @@ static size_t size_of(Header header) { return header.units * UNIT; }
 /* Where the block is that was freed last, of those that a freed one belongs to. */
 static void **list_of(Header header) { return (void **)&arena + header.list; }
 
+static char *page_after(char *place) { return place + (-(size_t)place & (PAGE - 1)); }
+
+/* Maps pages at once that are to be written to. */
+static void populate(char *from, char *to) {
+  from -= (size_t)from & (PAGE - 1);
+  madvise(from, to - from, MADV_POPULATE_WRITE);
+}
+
 static size_t windows(size_t size) { return (size + WINDOW - 1) / WINDOW; }
 
 /* Cuts a block; NULL where there is no room for it. */
@@ -90,6 +103,7 @@ static void *cut(Zone *zone, Header header) {
   if (needed > (size_t)(zone->end - zone->top)) return NULL;
   Header *block = (Header *)zone->top;
   zone->top += needed;
+  if (arena.ready && zone->top > arena.ready) populate((char *)block, arena.ready = zone->top + MORE);
   *block = header;
   return block + 1;
 }
@@ -106,16 +120,16 @@ static int extend(Zone *zone, size_t size) {
 static void *allocate(JSMallocState *state, size_t size) {
   if (size > LARGEST) return NULL;
   size_t number = asked++;
-  int use = number < separated ? separation->uses[number] : WRITTEN;
-  Zone *zone = use == WRITTEN ? &arena.written : use == READ ? &arena.read : &arena.untouched;
-  if (!arena.written.end) arena.written.top = arena.blocks, arena.written.end = arena.blocks + ARENA_SIZE;
+  Zone *const added = &arena.zones[MOST_WRITE];
+  if (!added->end) added->top = arena.blocks, added->end = arena.blocks + ARENA_SIZE;
+  Zone *zone = number < separated ? &arena.zones[separation->uses[number]] : added;
   Header header = header_for(zone, size);
   void *data = *list_of(header);
   if (data) {
     *list_of(header) = *(void **)data;
   } else {
     data = cut(zone, header);
-    if (!data && arena.untouched.end) data = cut(&arena.untouched, header);
+    if (!data) data = cut(&arena.zones[UNTOUCHED], header);
     if (!data && extend(zone, size_of(header))) data = cut(zone, header);
     if (!data) return NULL;
   }
@@ -150,39 +164,33 @@ static void *resize(JSMallocState *state, void *data, size_t size) {
 
 const JSMallocFunctions heap_functions = {allocate, release, resize, usable_size};
 
-static char *page_after(char *place) { return place + (-(size_t)place & (PAGE - 1)); }
-
-/* Maps pages at once that are to be written to. */
-static void populate(char *from, char *to) {
-  from -= (size_t)from & (PAGE - 1);
-  madvise(from, to - from, MADV_POPULATE_WRITE);
-}
-
 void **heap_root(void) { return &arena.root; }
 
 const void *heap_content(size_t *length) {
-  char *end = arena.loaded = arena.written.top;
-  if (arena.untouched.end) {
-    end = arena.untouched.top;
+  Zone *const added = &arena.zones[MOST_WRITE], *const last = &arena.zones[UNTOUCHED];
+  char *end = arena.most_end = added->top;
+  if (separation) {
     /* What commands add goes behind the content, where the file has nothing. */
-    arena.untouched.end = end;
-    arena.written.top = page_after(end), arena.written.end = arena.blocks + ARENA_SIZE;
+    last->end = end = last->top;
+    added->top = page_after(end), added->end = arena.blocks + ARENA_SIZE;
   }
   *length = end - (char *)&arena;
   return &arena;
 }
 
 void heap_prepare(void) {
-  populate((char *)&arena, arena.loaded);
-  populate(arena.written.top, arena.written.top + HEADROOM);
+  char *added = arena.zones[MOST_WRITE].top;
+  populate((char *)&arena, arena.most_end);
+  populate(added, arena.ready = added + LEAST);
 }
 
 void heap_separate(const Observation *observation, size_t count) {
-  char *read = page_after(arena.blocks + observation->written_size);
-  char *untouched = page_after(read + observation->read_size);
-  arena.written.top = arena.blocks, arena.written.end = arena.read.top = read;
-  arena.read.end = arena.untouched.top = untouched;
-  arena.untouched.end = arena.blocks + ARENA_SIZE;
+  char *place = arena.blocks;
+  for (int use = MOST_WRITE; use > UNTOUCHED; use--) {
+    arena.zones[use].top = place;
+    arena.zones[use].end = place = page_after(place + observation->sizes[use]);
+  }
+  arena.zones[UNTOUCHED].top = place, arena.zones[UNTOUCHED].end = arena.blocks + ARENA_SIZE;
   separation = observation, separated = count;
 }
 
@@ -199,33 +207,42 @@ void heap_spread(void) {
   spread = map(place + WINDOW - (size_t)place % WINDOW, SPREAD_SIZE, MAP_SHARED | MAP_FIXED);
   owners = map(NULL, SPREAD_SIZE / WINDOW * sizeof *owners, MAP_PRIVATE | MAP_ANONYMOUS);
   observed = map(NULL, sizeof *observed + SPREAD_SIZE / WINDOW * 16, MAP_SHARED | MAP_ANONYMOUS);
-  arena.written.top = spread, arena.written.end = spread + SPREAD_SIZE;
+  arena.zones[MOST_WRITE].top = spread, arena.zones[MOST_WRITE].end = spread + SPREAD_SIZE;
 }
 
 /* Pages of a file are not mapped in a child before it touches them. */
 void heap_settle(void) { map(spread, SPREAD_SIZE, MAP_PRIVATE | MAP_FIXED); }
 
+/* While commands are observed, the use of a block is READ, and one more for each command that writes to it. */
 void heap_observe(void) {
   const uint64_t PRESENT = 1ul << 63, OF_FILE = 1ul << 61; /* proc(5), /proc/pid/pagemap */
   uint64_t entries[WINDOW / PAGE];
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  for (char *window = spread; window < arena.written.top; window += WINDOW) {
-    uint8_t *use = &observed->uses[owners[(window - spread) / WINDOW]];
+  int written = 0; /* whether the block was that the last window belongs to */
+  observed->commands++;
+  for (char *window = spread; window < arena.zones[MOST_WRITE].top; window += WINDOW) {
+    const uint32_t *owner = &owners[(window - spread) / WINDOW];
+    uint8_t *use = &observed->uses[*owner];
+    if (owner == owners || owner[-1] != *owner) written = 0;
     if (pread(pagemap, entries, sizeof entries, (size_t)window / PAGE * sizeof *entries) != sizeof entries) _exit(1);
     for (size_t i = 0; i < WINDOW / PAGE; i++) {
       if (!(entries[i] & PRESENT)) continue;
-      if (!(entries[i] & OF_FILE)) *use = WRITTEN;
-      else if (*use == UNTOUCHED) *use = READ;
+      if (*use == UNTOUCHED) *use = READ;
+      if (entries[i] & OF_FILE || written) continue;
+      written = 1;
+      if (*use < UINT8_MAX) ++*use;
     }
   }
 }
 
 const Observation *heap_observed(size_t *length) {
-  for (char *window = spread; window < arena.written.top;) {
+  for (size_t i = 0; i < asked; i++) {
+    size_t writers = observed->uses[i] > READ ? observed->uses[i] - READ : 0;
+    if (writers) observed->uses[i] = 4 * writers >= 3 * observed->commands ? MOST_WRITE : SOME_WRITE;
+  }
+  for (char *window = spread; window < arena.zones[MOST_WRITE].top;) {
     size_t size = sizeof(Header) + size_of(*(Header *)window);
-    uint8_t use = observed->uses[owners[(window - spread) / WINDOW]];
-    if (use == READ) observed->read_size += size;
-    if (use == WRITTEN) observed->written_size += size;
+    observed->sizes[observed->uses[owners[(window - spread) / WINDOW]]] += size;
     window += windows(size) * WINDOW;
   }
   *length = sizeof *observed + asked;

@@ -15,13 +15,14 @@ const void *heap_content(size_t *length);
 /* Has the kernel bring in at once what most commands write to, with room for what they add. */
 void heap_prepare(void);
 
-/* What commands do to a block. */
-enum { UNTOUCHED, READ, WRITTEN };
+/* What commands do to a block. Most are three of four. */
+enum { UNTOUCHED, READ, SOME_WRITE, MOST_WRITE, USES };
 
 /* What is known of the blocks of a program's heap, numbered from 0 as they are asked for. The build keeps it in a file. */
 typedef struct {
-  size_t written_size, read_size; /* of the blocks that are written to, and that are only read, in bytes */
-  uint8_t uses[];                 /* by number */
+  size_t sizes[USES]; /* of all blocks of a use, in bytes */
+  size_t commands;    /* how many were observed */
+  uint8_t uses[];     /* by number */
 } Observation;
 
 /* For an empty heap: puts each of the first `count` blocks to others that are used as it is. */
