@@ -1,8 +1,9 @@
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Seccomp, SeccompAction, SeccompArch, SeccompOperator, SyscallArg } from "../../src/generated/config.js";
+import { cstring } from "../../src/linux/bytes.js";
+import { using } from "../../src/linux/file.js";
+import { sys } from "../../src/linux/syscall.js";
 
 /** What we use of ffi-napi. */
 interface Native {
@@ -116,15 +117,10 @@ export class Libseccomp {
   }
 
   #export(context: unknown): Uint8Array {
-    const path = join(tmpdir(), `libseccomp-${process.pid}`);
-    const fd = openSync(path, "w");
-    try {
+    return using(sys("memfd_create", cstring("filter"), 0), (fd) => {
       this.#must("seccomp_export_bpf", context, fd);
-      return readFileSync(path);
-    } finally {
-      closeSync(fd);
-      rmSync(path);
-    }
+      return readFileSync(`/proc/self/fd/${fd}`);
+    });
   }
 
   #call(name: string, ...args: unknown[]): number {
