@@ -167,8 +167,9 @@ export class StateDirectory {
 
   /** Removes the directory; the state goes last, so that a container that goes is not taken for one that comes. */
   remove(): void {
-    for (const name of [START_SOCKET, CONFIG]) attempt("unlinkat", this.fd, cstring(name), 0);
-    removeTree(this.path);
+    for (const name of [START_SOCKET, CONFIG, STATE]) attempt("unlinkat", this.fd, cstring(name), 0);
+    // Seldom is there anything else.
+    if (attempt("unlinkat", C.AT_FDCWD, cstring(this.path), C.AT_REMOVEDIR) < 0) removeTree(this.path);
   }
 
   close(): void {
