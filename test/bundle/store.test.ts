@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -199,7 +200,7 @@ eachStore("a process that has the bundle for its root keeps it from being remove
   const bundle = await place.convert(dockerArchive([image]), kind);
   const user = spawn("chroot", [`${bundle}/rootfs`, "/busybox", "sleep", "100"]);
   try {
-    await setTimeout(500);
+    while (readlinkSync(`/proc/${user.pid}/root`) !== `${bundle}/rootfs`) await setTimeout(5);
     const { status, stderr } = place.fdbundle("rm", bundle);
     assert.equal(stderr, `fdbundle: "${bundle}": process ${user.pid} runs in it (--force removes it even so)\n`);
     assert.equal(status, 1);

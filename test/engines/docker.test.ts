@@ -156,8 +156,9 @@ const FEATURES: readonly Feature<Docker>[] = [
   {
     name: "stop: a signal that is handled, and one that is not",
     run: ({ say, use, detach, inspect }, runtime) => {
-      const script = 'trap "exit 41" USR1; while :; do sleep 0.05; done';
+      const script = 'trap "exit 41" USR1; touch /up; while :; do sleep 0.05; done';
       say("run", "--detach", "--name=one", "--stop-signal=USR1", ...use(runtime), IMAGE, "sh", "-c", script);
+      say("exec", "one", "sh", "-c", "until test -e /up; do sleep 0.05; done");
       say("stop", "one");
       assert.equal(inspect("one", "{{.State.ExitCode}}"), "41");
       detach(runtime, "two");

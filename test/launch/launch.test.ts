@@ -138,7 +138,7 @@ test("signals become bytes", () => {
   const pipe = new SignalPipe([10, 12]);
   for (const number of [10, 12]) {
     sys("kill", process.pid, number);
-    assert.deepEqual(pollReadable([pipe.fd], 1000), [pipe.fd]);
+    assert.deepEqual(pollReadable([pipe.fd], 30_000), [pipe.fd]);
     assert.equal(pipe.next(), number);
   }
   assert.deepEqual(pollReadable([pipe.fd], 0), []);

@@ -4,8 +4,8 @@ import { cgroupHierarchies, type Hierarchy } from "../../src/cgroup/hierarchy.js
 import { cgroupDirectory } from "../../src/cgroup/location.js";
 import { IS_ROOT, UID } from "./caller.js";
 
-/** In the names of all that is made outside of the tests' own directory. */
-export const TAG = `fdrunc-test-${process.pid}`;
+/** In the names of all that is made outside of the tests' own directory; no part of what other processes' tests have. */
+export const TAG = `fdrunc-${process.pid}-test`;
 
 /** Global options for every call of fdrunc, in environment FDRUNC_FLAGS. */
 export const FLAGS: readonly string[] = (process.env.FDRUNC_FLAGS ?? "").split(" ").filter(Boolean);

@@ -20,7 +20,7 @@ export class Terminal {
   }
 
   /** Reads until a text has come out, or, without one, until all others have closed the terminal. */
-  expect(text?: string, seconds = 10): string {
+  expect(text?: string, seconds = 30): string {
     const end = Date.now() + seconds * 1000;
     while (text === undefined || !this.output.includes(text)) {
       const left = end - Date.now();
@@ -75,7 +75,7 @@ export class ConsoleSocket {
 
   /** The terminal that a container has sent. */
   accept(): Terminal {
-    assert.ok(pollReadable([this.fd], 10_000).length > 0, "no terminal has come");
+    assert.ok(pollReadable([this.fd], 30_000).length > 0, "no terminal has come");
     const connection = sys("accept4", this.fd, 0, 0, C.SOCK_CLOEXEC);
     const { fd } = receive(connection, 4096);
     close(connection);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { close } from "../../src/linux/file.js";
 import { ConsoleSocket, openTerminal } from "./console.js";
 import { added, running } from "./exec-scene.js";
@@ -140,14 +139,12 @@ withIds("--tty in the foreground: input, output, size, exit status", async (s) =
   running(s);
   const { terminal, peer } = openTerminal();
   terminal.resize(21, 77);
-  const script = "stty size; tty; read a; stty size; read b; echo got $b; exit 7";
+  const resized = 'until test "$(stty size)" != "21 77"; do sleep 0.05; done; stty size';
+  const script = `stty size; tty; ${resized}; read b; echo got $b; exit 7`;
   const calling = { stdio: [peer, peer, peer], under: ["setsid", "--ctty", "--wait"] };
   const { ended } = s.start(["exec", "--tty", "--user", "9", "c", "sh", "-c", script], calling);
   terminal.expect("21 77\r\n/dev/pts/0\r\n");
   terminal.resize(30, 90);
-  // The command learns of it by a signal.
-  await setTimeout(500);
-  terminal.write("\r");
   terminal.expect("30 90\r\n");
   terminal.write("hello\r");
   terminal.expect("got hello\r\n");

@@ -291,7 +291,7 @@ export class Scene {
   }
 
   /** Asserts that nothing is left; what ends by itself is given some seconds. */
-  assertNothingLeft(seconds = 5): void {
+  assertNothingLeft(seconds?: number): void {
     eventually(() => assert.deepEqual(this.leftovers(), []), seconds);
   }
 

@@ -23,15 +23,19 @@ system("a create that is killed at any moment leaves what delete --force removes
     config.process.terminal = false;
     config.hooks = { createRuntime: [{ path: "/bin/true" }] };
   });
-  const duration = await durationOf(s);
+  let duration = await durationOf(s);
   const times = isNode ? 40 : 200;
   let cut = 0;
   for (let i = 0; i < times; i++) {
+    const start = performance.now();
     const { child, ended } = s.start(["create", "c"]);
+    const took = ended.then(() => performance.now() - start);
     // From before the first instruction to after the last.
     await delay(duration * 1.2 * Math.random());
     child.kill("SIGKILL");
     if ((await ended).status === null) cut++;
+    // The machine may have less to do by now.
+    else duration = Math.min(duration, await took);
     s.fdrunc(["delete", "--force", "c"]).succeeds();
     s.assertNothingLeft();
     // The id can be used again.
@@ -101,7 +105,7 @@ asRoot("many containers at a time: none is lost, none is left", async (s, t) => 
     };
     await call("create", "--config", file, id);
     await call("start", id);
-    for (let i = 0; i < 1000 && !existsSync(s.path("out", id)); i++) await delay(5);
+    for (let i = 0; i < 6000 && !existsSync(s.path("out", id)); i++) await delay(5);
     await call("delete", "--force", id);
   };
   let next = 0;

@@ -270,7 +270,7 @@ export class Networks {
 
   /** Asserts that nothing of any container is left: devices, addresses, routes, rules, leases, records, mounts. */
   assertNothingLeft(): void {
-    eventually(() => assert.equal(this.networkOfHost(), this.before), 5);
+    eventually(() => assert.equal(this.networkOfHost(), this.before));
     assert.deepEqual(entries(join(this.root, "containers")), []);
     assert.deepEqual(entries(join(this.root, "leases")), []);
     assert.ok(!readFileSync("/proc/self/mountinfo", "utf8").includes(this.root));

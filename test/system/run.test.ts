@@ -89,19 +89,21 @@ system("run takes the container's orphans along, unless told not to", (s) => {
 
 system("run takes the status of orphans that it has adopted", async (s) => {
   s.write((config) => {
-    config.process.args = ["sh", "-c", "(sleep 3 &); exec sleep 1000"];
+    config.process.args = ["sh", "-c", "(sleep 1000 &); exec sleep 1000"];
     config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
   });
   const { child, ended } = s.start(["run", "c"]);
-  const count = () => {
+  const children = () => {
     const tasks = readdirSync(`/proc/${child.pid}/task`);
-    const children = tasks.map((task) => readFileSync(`/proc/${child.pid}/task/${task}/children`, "utf8"));
-    return children.join(" ").split(" ").filter(Boolean).length;
+    const lists = tasks.map((task) => readFileSync(`/proc/${child.pid}/task/${task}/children`, "utf8"));
+    return lists.join(" ").split(" ").filter(Boolean).map(Number);
   };
   // Before that it may have made others.
   s.waitFor("running");
-  eventually(() => assert.equal(count(), 2));
-  eventually(() => assert.equal(count(), 1));
+  eventually(() => assert.equal(children().length, 2));
+  const { pid } = s.stateOf();
+  process.kill(children().find((one) => one !== pid) as number);
+  eventually(() => assert.deepEqual(children(), [pid]));
   s.fdrunc(["kill", "c", "KILL"]).succeeds();
   assert.equal((await ended).status, 137);
 });

@@ -27,7 +27,7 @@ export async function traceInit(s: Scene): Promise<Traced[]> {
   const file = s.path("trace");
   const under = ["strace", "-f", "-v", "-s", "4096", "-o", file];
   const { ended } = s.start(["create", "c"], { under });
-  eventually(() => assert.match(s.fdrunc(["state", "c"]).stdout, /"status": "created"/), 20);
+  eventually(() => assert.match(s.fdrunc(["state", "c"]).stdout, /"status": "created"/));
   const { pid } = s.stateOf();
   s.fdrunc(["start", "c"]).succeeds();
   (await ended).succeeds();
