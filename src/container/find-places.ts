@@ -30,7 +30,7 @@ export function findPlaces(config: Config, bundle: string, rootfs: string): Plac
       view.mount(place ?? path, mount, bundle);
     });
     if (!hasNamespace(config, "mount")) return;
-    find(["dev"], [], "/dev");
+    find(["dev"], [], "/dev", "root.path");
     if (makesDevices(config, places))
       config.linux?.devices?.forEach(({ path }, i) => {
         const parts = components(path);
@@ -38,10 +38,10 @@ export function findPlaces(config: Config, bundle: string, rootfs: string): Plac
       });
     find(components(config.process?.cwd ?? "/"), [], "process.cwd");
 
-    /** Finds where a path leads, and notes that with what comes behind. */
-    function find(path: readonly string[], behind: readonly string[], from: string): string[] | undefined {
+    /** Finds where a path leads, and notes that with what comes behind. `from` is the path's place in the config. */
+    function find(path: readonly string[], behind: readonly string[], key: string, from = key): string[] | undefined {
       const place = path.length === 0 ? undefined : view.behindLinks(path, from);
-      if (place !== undefined) places.set(from, `/${[...place, ...behind].join("/")}`);
+      if (place !== undefined) places.set(key, `/${[...place, ...behind].join("/")}`);
       return place;
     }
   });

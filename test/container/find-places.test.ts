@@ -131,6 +131,10 @@ test("/dev may be a link, too", (t) => {
     "mounts[0].destination": "/made",
     "/dev": "/made",
   });
+  rmSync(join(bundle, "rootfs/dev"));
+  symlinkSync("dev", join(bundle, "rootfs/dev"));
+  const message = 'root.path: "/dev": too many levels of symbolic links (ELOOP)';
+  assert.throws(() => allPlaces(bundle, { linux }), { name: "Failure", message });
 });
 
 test("what is not made is not looked for", (t) => {
