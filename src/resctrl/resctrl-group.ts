@@ -1,10 +1,9 @@
 import type { IntelRdt } from "../generated/config.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
-import { EEXIST } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
-import { exists, mkdir, quote, writeFile } from "../linux/file.js";
-import { attempt, expecting } from "../linux/syscall.js";
+import { exists, mkdir, open, quote, using, writeFile } from "../linux/file.js";
+import { attempt, sys } from "../linux/syscall.js";
 import { expectSchemata, explaining, inConfig, isLimited, writeSchemata } from "./schemata.js";
 
 /** A container's place in resctrl: what is kept of it between commands. Absolute paths. */
@@ -45,7 +44,7 @@ export function planResctrlGroup(root: string, id: string, { closID, enableMonit
  * @throws Failure by JSON path; then what was made is removed
  */
 export function makeResctrlGroup(
-  { root, directory, monitoring }: ResctrlGroup,
+  { root, directory, monitoring, own }: ResctrlGroup,
   intelRdt: IntelRdt,
   directories = DIRECTORIES,
 ): () => void {
@@ -54,35 +53,41 @@ export function makeResctrlGroup(
   const undo = () => {
     for (const path of made.reverse()) directories.remove(path);
   };
-  const make = (path: string, what: string, expected: readonly number[] = []) => {
-    const isMade = explaining(root, `${what}: ${quote(path)}`, () =>
-      expecting(expected, false, () => {
-        directories.make(path);
-        return true;
-      }),
-    );
-    if (isMade) made.push(path);
+  const make = (path: string, what: string) => {
+    explaining(root, `${what}: ${quote(path)}`, () => directories.make(path));
+    made.push(path);
   };
-  try {
-    if (exists(directory)) {
-      if (closID) expectSchemata(directory, intelRdt);
-    } else {
-      if (closID && !isLimited(intelRdt))
-        throw new Failure(`linux.intelRdt.closID: ${quote(closID)}`, {
-          cause: `no such class of service in ${quote(root)}`,
-          hint: "one that is given no schema must be there already",
-        });
-      // Another container of this class may make it at the same time.
-      make(directory, "linux.intelRdt.closID", closID ? [EEXIST] : []);
+  return exclusively(root, () => {
+    try {
+      if (!own && exists(directory)) {
+        if (closID) expectSchemata(directory, intelRdt);
+      } else {
+        if (closID && !isLimited(intelRdt))
+          throw new Failure(`linux.intelRdt.closID: ${quote(closID)}`, {
+            cause: `no such class of service in ${quote(root)}`,
+            hint: "one that is given no schema must be there already",
+          });
+        make(directory, "linux.intelRdt.closID");
+      }
+      writeSchemata(root, directory, intelRdt, inConfig);
+      if (monitoring !== undefined) make(monitoring, "linux.intelRdt.enableMonitoring");
+      return undo;
+    } catch (error) {
+      undo();
+      throw error;
     }
-    writeSchemata(root, directory, intelRdt, inConfig);
-    if (monitoring !== undefined) make(monitoring, "linux.intelRdt.enableMonitoring");
-    return undo;
-  } catch (error) {
-    undo();
-    throw error;
-  }
+  });
 }
+
+/**
+ * Runs `work` while nobody else looks at resctrl or changes it who keeps to the kernel's rule for that: so a class that
+ * is there has its shares. Throws SyscallError. resctrl.rst, "Locking between applications"
+ */
+const exclusively = <T>(root: string, work: () => T): T =>
+  using(open(root, C.O_RDONLY | C.O_DIRECTORY), (fd) => {
+    sys("flock", fd, C.LOCK_EX);
+    return work();
+  });
 
 /** Puts a process into a group: its descendants will be in it, too. Throws Failure. */
 export function enterResctrlGroup({ root, directory, monitoring }: ResctrlGroup, pid: number): void {

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { IntelRdt } from "../../src/generated/config.js";
-import { ENOSPC } from "../../src/linux/errno.js";
-import { SyscallError } from "../../src/linux/syscall.js";
+import { C } from "../../src/linux/constants.js";
+import { EAGAIN, ENOSPC } from "../../src/linux/errno.js";
+import { open, using } from "../../src/linux/file.js";
+import { attempt, SyscallError } from "../../src/linux/syscall.js";
 import {
   DIRECTORIES,
   enterResctrlGroup,
@@ -117,20 +119,44 @@ test("a named class is made if there are shares for it, and stays when the conta
   assert.ok(tree.read("three/schemata").startsWith("L2:0=f\nMB:1=30\n"));
 });
 
-test("a named class may be made by several containers at once", (t) => {
+test("who makes a class has resctrl to itself until the class has its shares", (t) => {
   const tree = new Tree(t);
-  const intelRdt = { closID: "new", l3CacheSchema: "L3:0=f" };
-  const late = (path: string) => {
-    tree.make("new");
+  const intelRdt = { closID: "new", l3CacheSchema: "L3:0=f", enableMonitoring: true };
+  const seen: string[] = [];
+  const make = (path: string) => {
+    tree.directories.make(path);
+    seen.push(`${path.slice(tree.root.length + 1)} ${isLocked(tree.root) ? "locked" : "free"}`);
+  };
+  const makeFor = (id: string, asked: IntelRdt) =>
+    makeResctrlGroup(planResctrlGroup(tree.root, id, asked), asked, { ...tree.directories, make });
+  makeFor("a", intelRdt);
+  assert.equal(isLocked(tree.root), false);
+  makeFor("b", intelRdt);
+  assert.throws(() => makeFor("c", { ...intelRdt, l3CacheSchema: "L3:0=f0" }), { message: /has L3:0=f$/ });
+  assert.equal(isLocked(tree.root), false);
+  assert.equal(first(tree.read("new/schemata")), "L3:0=f\n");
+  assert.deepEqual(seen, ["new locked", "new/mon_groups/a locked", "new/mon_groups/b locked"]);
+});
+
+test("a class that somebody makes at the same time, whatever the lock, keeps its shares", (t) => {
+  const tree = new Tree(t);
+  const make = (path: string) => {
+    tree.make(path.slice(tree.root.length + 1));
     tree.directories.make(path);
   };
-  const group = planResctrlGroup(tree.root, "c", intelRdt);
-  const undo = makeResctrlGroup(group, intelRdt, { ...tree.directories, make: late });
-  assert.equal(first(tree.read("new/schemata")), "L3:0=f\n");
-  // It is the other's.
-  undo();
-  assert.ok(existsSync(join(tree.root, "new")));
+  for (const intelRdt of [{ closID: "new", l3CacheSchema: "L3:0=f" }, { l3CacheSchema: "L3:0=f" }]) {
+    const name = intelRdt.closID ?? "c";
+    assert.throws(
+      () => makeResctrlGroup(planResctrlGroup(tree.root, "c", intelRdt), intelRdt, { ...tree.directories, make }),
+      { name: "Failure", message: /^linux\.intelRdt\.closID: ".*": mkdir ".*": file exists \(EEXIST\)$/ },
+    );
+    assert.equal(tree.read(name, "schemata"), WHOLE);
+  }
 });
+
+/** Whether somebody has locked a directory. */
+const isLocked = (path: string): boolean =>
+  using(open(path, C.O_RDONLY), (fd) => attempt("flock", fd, C.LOCK_EX | C.LOCK_NB) === -EAGAIN);
 
 test("a named class without shares must be there already, and is only entered", (t) => {
   const tree = new Tree(t);
