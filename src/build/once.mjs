@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -25,6 +25,7 @@ async function makeOnce(output, inputs, make) {
   const digest = digestOf(inputs);
   if (existsSync(output) && existsSync(record) && readFileSync(record, "utf8") === digest) return;
   mkdirSync(dirname(output), { recursive: true });
+  rmSync(record, { force: true });
   if ((await make()) === false) return;
   mkdirSync(dirname(record), { recursive: true });
   writeFileSync(record, digest);

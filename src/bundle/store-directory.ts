@@ -358,6 +358,11 @@ const isInPlace = ({ path, identity }: BundleRecord): boolean =>
 /** Whether a bundle uses a volume. Where that was not noted its config.json tells; where there is none there, it may. */
 function usesVolume(record: BundleRecord, name: string): boolean {
   if (record.volumes !== undefined) return record.volumes.includes(name);
-  const config = `${record.path}/config.json`;
-  return !isInPlace(record) || !existsSync(config) || readFileSync(config, "utf8").includes(`/volumes/${name}"`);
+  if (!isInPlace(record)) return true;
+  try {
+    return readFileSync(`${record.path}/config.json`, "utf8").includes(`/volumes/${name}"`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+    throw error;
+  }
 }

@@ -90,7 +90,10 @@ function writeToSyslog(identifier: string, text: string, priority: number, time:
   if (!isSent) send("/dev/log", C.SOCK_STREAM, concat([message, new Uint8Array(1)]));
 }
 
-/** Sends a message to a log's socket, unless its reader lags so far behind that this would have to wait for it. */
+/** How long a log's reader may lag behind before it is given up, in seconds. */
+const PATIENCE = 1;
+
+/** Sends a message to a log's socket. */
 function send(path: string, type: number, message: Uint8Array): void {
-  using(connectUnix(path, type | C.SOCK_NONBLOCK), (socket) => sendAll(socket, message));
+  using(connectUnix(path, type, PATIENCE), (socket) => sendAll(socket, message));
 }

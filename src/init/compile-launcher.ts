@@ -29,7 +29,7 @@ interface Start {
   readonly atOnce: readonly NamespaceType[];
   readonly later: readonly NamespaceType[];
   /** Those that a process between joins, in this order, and which of the config's they are; absent: there is none. */
-  readonly joined?: readonly (Namespace & { readonly index: number })[];
+  readonly joined?: readonly (Pick<Namespace, "type" | "path"> & { readonly index: number })[];
   /** Where init starts, or the process between if that is to join another's cgroup namespace. */
   readonly place: Pick<Clone, "cgroup" | "ownMemory">;
   readonly placesBetween: boolean;
@@ -39,7 +39,7 @@ interface Start {
 }
 
 function startOf(config: Config, { cgroup, privileged }: Facts): Start {
-  const all = (config.linux?.namespaces ?? []).map((namespace, index) => ({ ...namespace, index }));
+  const all = (config.linux?.namespaces ?? []).map(({ type, path }, index) => ({ type, path, index }));
   const joined = all.filter(({ path }) => path);
   const joinsAll = joinsFromOutside(config);
   const user = joined.filter(({ type }) => type === "user");

@@ -12,7 +12,8 @@ type ConsoleSize = NonNullable<Process["consoleSize"]>;
  */
 export function compileTerminal(b: Builder, config: Config, isInits = true): void {
   const { terminal, consoleSize, user } = config.process ?? {};
-  if (terminal) b.part(makeTerminal, { consoleSize, uid: user?.uid ?? 0, isInits });
+  const size = consoleSize && { height: consoleSize.height, width: consoleSize.width };
+  if (terminal) b.part(makeTerminal, { consoleSize: size, uid: user?.uid ?? 0, isInits });
 }
 
 interface Wanted {

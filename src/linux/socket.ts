@@ -45,15 +45,19 @@ export function connectIn(directory: Fd, name: string): Fd {
   return connect(C.SOCK_SEQPACKET, addressIn(directory, name), name);
 }
 
-/** Connects to a socket by path. Throws SyscallError; RangeError where the path is too long for one. */
-export function connectUnix(path: string, type: number = C.SOCK_STREAM): Fd {
+/**
+ * Connects to a socket by path. `patience` is how long connecting and sending may each wait for the other side, in
+ * seconds: then they fail with EAGAIN. Throws SyscallError; RangeError where the path is too long for one. socket(7)
+ */
+export function connectUnix(path: string, type: number = C.SOCK_STREAM, patience?: number): Fd {
   if (ffi.encode(path).length > LONGEST) throw new RangeError(`the socket's path is longer than ${LONGEST} bytes`);
-  return connect(type, unixAddress(path), path);
+  return connect(type, unixAddress(path), path, patience);
 }
 
-function connect(type: number, address: Uint8Array, shown: string): Fd {
+function connect(type: number, address: Uint8Array, shown: string, patience?: number): Fd {
   const socket = sys("socket", C.AF_UNIX, type | C.SOCK_CLOEXEC, 0);
   try {
+    if (patience !== undefined) sys("setsockopt", socket, C.SOL_SOCKET, C.SO_SNDTIMEO, words(patience, 0), 16);
     must("connect", `connect to ${quote(shown)}`, attemptAgain("connect", socket, address, address.length));
     return socket;
   } catch (error) {

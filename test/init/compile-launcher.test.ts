@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Config } from "../../src/generated/config.js";
+import { compileLauncher } from "../../src/init/compile-launcher.js";
+import { keepParts } from "../../src/init/kept-parts.js";
+import { FACTS } from "../../src/init/usual-containers.js";
 import { type Parts, steps } from "./steps.js";
 
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 1 }];
@@ -141,3 +145,12 @@ close(%tasks:pids)   [error: go on]
 
 for (const [name, about, parts, expected] of CASES)
   test(name, () => assert.equal(`\n${steps(about, parts).join("\n")}\n`, expected));
+
+test("launchers are the same whatever else a config says of its namespaces", () => {
+  const joined = (more: object) => ({
+    ociVersion: "1.0.0",
+    linux: { namespaces: [{ type: "pid" as const, path: "/proc/1/ns/pid", ...more }] },
+  });
+  const launcher = (config: Config) => keepParts(() => compileLauncher(config, FACTS)).parts[0].part;
+  assert.equal(launcher(joined({ more: 12345678901234567890n })).count, launcher(joined({})).count);
+});

@@ -169,6 +169,8 @@ void **heap_root(void) { return &arena.root; }
 const void *heap_content(size_t *length) {
   Zone *const added = &arena.zones[MOST_WRITE], *const last = &arena.zones[UNTOUCHED];
   char *end = arena.most_end = added->top;
+  for (int use = 0; use < USES; use++)
+    if (arena.zones[use].end > arena.blocks + ARENA_SIZE) return NULL;
   if (separation) {
     /* What commands add goes behind the content, where the file has nothing. */
     last->end = end = last->top;

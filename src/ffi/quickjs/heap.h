@@ -9,7 +9,8 @@ extern const JSMallocFunctions heap_functions;
 /* A place in the heap for the one pointer by which its content is found again; NULL in an empty heap. */
 void **heap_root(void);
 
-/* The part of the heap that is in use. */
+/* The part of the heap that is in use, for a copy of it: what is added goes elsewhere from then on.
+ * NULL where it is larger than the arena. */
 const void *heap_content(size_t *length);
 
 /* Has the kernel bring in at once what most commands write to, with room for what they add. */

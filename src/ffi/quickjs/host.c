@@ -278,6 +278,10 @@ static void build(void) {
   }
   *heap_root() = load(bytecode, length);
   const void *content = heap_content(&length);
+  if (!content) {
+    dprintf(2, "the script leaves too much in memory\n");
+    _exit(1);
+  }
   size_t header[] = {(size_t)content, length};
   _exit(write(1, header, sizeof header) < 0 || write(1, content, length) != (ssize_t)length);
 }
