@@ -155,13 +155,20 @@ export class Cgroup {
   }
 
   #signalEach(signal: number): void {
+    this.reachAll((pid) => {
+      const result = attempt("kill", pid, signal);
+      if (result !== -ESRCH) must("kill", `signal process ${pid}`, result);
+    });
+  }
+
+  /** Does something to each process, those included that are made meanwhile. Throws SyscallError, and what `act` throws. */
+  reachAll(act: (pid: number) => void): void {
     const reached = new Set<number>();
     for (let round = 0; round < ROUNDS; round++) {
       const left = this.processes().filter((pid) => !reached.has(pid));
       if (left.length === 0) return;
       for (const pid of left) {
-        const result = attempt("kill", pid, signal);
-        if (result !== -ESRCH) must("kill", `signal process ${pid}`, result);
+        act(pid);
         reached.add(pid);
       }
     }
@@ -184,7 +191,7 @@ export class Cgroup {
 
 const SIGKILL = 9;
 
-/** How often to look for processes that were made while others were being signalled. */
+/** How often to look for processes that were made while others had their turn. */
 const ROUNDS = 100;
 
 /** The controllers that a v2 directory has. Throws SyscallError. */

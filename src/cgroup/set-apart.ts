@@ -1,36 +1,21 @@
 import { EROFS, ESRCH } from "../linux/errno.js";
-import { mkdir, readFile, writeFile } from "../linux/file.js";
+import { attemptWriteFile, exists, mkdirAll, readFile, writeFile } from "../linux/file.js";
 import { expecting } from "../linux/syscall.js";
-import type { Cgroup } from "./cgroup.js";
+import { Cgroup } from "./cgroup.js";
 import { cgroupHierarchies, visibleDirectory } from "./hierarchy.js";
-import { removeCgroup } from "./tree.js";
 
 /**
- * Runs `work` while a container's processes share no cgroup with others. Where v2 has no controllers they have none of
- * their own there, but are in that of who has created them: whoever looks for what is the container's would take all
- * cgroups below that for it. Throws Failure, SyscallError, and what `work` throws.
+ * The directory for a cgroup in which a container's processes share none with others; undefined where they do not
+ * anyway. Where v2 has no controllers they have none of their own there, but are in that of who has created them:
+ * whoever looks for what is the container's would take all cgroups below that for it. Throws SyscallError.
  *
  * @param pid one of the processes
  */
-export function setApart<T>(cgroup: Cgroup, pid: number, work: () => T): T {
-  const shared = cgroup.directories.length > 0 && cgroup.paths[""] === undefined ? directoryOf(pid) : undefined;
-  const own = `${shared}/fdrunc-${pid}`;
-  if (shared === undefined || !make(own)) return work();
-  try {
-    moveAll(cgroup, own);
-    return work();
-  } finally {
-    moveAll(cgroup, shared);
-    removeCgroup(own, true);
-  }
+export function placeApart(cgroup: Cgroup, pid: number): string | undefined {
+  if (cgroup.directories.length === 0 || cgroup.paths[""] !== undefined) return undefined;
+  const shared = directoryOf(pid);
+  return shared && `${shared}/fdrunc-${pid}`;
 }
-
-/** Makes a cgroup. Returns false where cgroups are there to be looked at only. */
-const make = (directory: string): boolean =>
-  expecting([EROFS], false, () => {
-    mkdir(directory, 0o755);
-    return true;
-  });
 
 /** The directory of a process's cgroup v2, if there is one that can be seen. */
 function directoryOf(pid: number): string | undefined {
@@ -39,15 +24,20 @@ function directoryOf(pid: number): string | undefined {
   return hierarchy && ownPath !== undefined ? visibleDirectory({ ...hierarchy, ownPath }) : undefined;
 }
 
-/** Moves all processes to a cgroup v2, stopped meanwhile so that none is made which stays behind. */
-function moveAll(cgroup: Cgroup, directory: string): void {
-  if (cgroup.processes().length === 0) return;
-  const wasFrozen = cgroup.isFrozen;
-  if (!wasFrozen) cgroup.freeze();
-  try {
-    for (const pid of cgroup.processes())
-      expecting([ESRCH], undefined, () => writeFile(`${directory}/cgroup.procs`, String(pid)));
-  } finally {
-    if (!wasFrozen) cgroup.thaw();
-  }
+/** Makes the cgroup and moves a container's processes to it, unless cgroups may only be looked at. Throws SyscallError. */
+export function setApart(cgroup: Cgroup, own: string): void {
+  expecting([EROFS], undefined, () => {
+    mkdirAll(own, 0o755);
+    // Not stopped meanwhile: whoever ends the runtime would leave them so.
+    cgroup.reachAll((pid) => expecting([ESRCH], undefined, () => writeFile(`${own}/cgroup.procs`, String(pid))));
+  });
+}
+
+/** Moves them back to the cgroup above, and removes theirs; absent is fine. Throws Failure where some are left in it. */
+export function rejoin(own: string): void {
+  if (!exists(own)) return;
+  const cgroup = new Cgroup({ "": own });
+  const shared = own.slice(0, own.lastIndexOf("/"));
+  cgroup.reachAll((pid) => attemptWriteFile(`${shared}/cgroup.procs`, String(pid)));
+  cgroup.remove();
 }

@@ -1,5 +1,4 @@
 import { Cgroup } from "../cgroup/cgroup.js";
-import { setApart } from "../cgroup/set-apart.js";
 import { converse, type Notice } from "../criu/converse.js";
 import type { Content } from "../criu/protobuf.js";
 import type { Config } from "../generated/config.js";
@@ -9,6 +8,7 @@ import { Failure } from "../linux/failure.js";
 import { close, type Fd, isDirectory, keeping, quote, stat } from "../linux/file.js";
 import { absolutePath } from "../linux/path.js";
 import { attempt } from "../linux/syscall.js";
+import { apart } from "./apart.js";
 import {
   type CriuOptions,
   checkDirectories,
@@ -61,7 +61,7 @@ export function checkpoint({ root, warn }: GlobalOptions, id: string, options: C
   const directories = checkDirectories(options, "dump.log", true);
   telling(what, directories, () => {
     requireFeatures(options);
-    dump(saved, config, options, directories);
+    dump(directory, saved, config, options, directories);
   });
   if (!options.leaveRunning && !options.preDump) destroy(directory, saved, warn);
 }
@@ -102,7 +102,13 @@ function requireFeatures({ preDump, lazyPages }: CheckpointOptions): void {
     throw new Failure("--lazy-pages", { cause: "criu finds that the kernel cannot fetch memory lazily" });
 }
 
-function dump(saved: Dumpable, config: Config, options: CheckpointOptions, directories: Directories): void {
+function dump(
+  directory: StateDirectory,
+  saved: Dumpable,
+  config: Config,
+  options: CheckpointOptions,
+  directories: Directories,
+): void {
   const { leaveRunning, linkRemap, tcpSkipInFlight, parentPath, pageServer, preDump, statusFd } = options;
   const freezer = new Cgroup(saved.cgroup).freezerDirectory;
   const content: Content = {
@@ -130,7 +136,7 @@ function dump(saved: Dumpable, config: Config, options: CheckpointOptions, direc
         attempt("write", statusFd, new Uint8Array(1), 1);
         close(statusFd);
       };
-      setApart(new Cgroup(saved.cgroup), saved.pid, () =>
+      apart(directory, saved, () =>
         converse({ kind: "dump", content: { ...content, external, ext_mnt }, started, notified }),
       );
     }

@@ -5,6 +5,7 @@ import { pollFor, waitReadable } from "../linux/process.js";
 import { SIGKILL } from "../linux/signals.js";
 import { attempt, SyscallError } from "../linux/syscall.js";
 import { removeResctrlGroup } from "../resctrl/resctrl-group.js";
+import { putBack } from "./apart.js";
 import { removeCgroups } from "./cgroups.js";
 import { runStopHooks } from "./hooks.js";
 import type { GlobalOptions } from "./options.js";
@@ -52,6 +53,7 @@ export function destroy(directory: StateDirectory, saved: Saved, warn: (message:
   // Where init was not the first of its process id namespace, or is not known yet, its end took nobody along.
   if (!saved.ownProcesses || saved.pid === 0) cgroup.signalAll(SIGKILL);
   removeCgroups(saved);
+  putBack(directory);
   if (saved.resctrl !== undefined) removeResctrlGroup(saved.resctrl);
   directory.remove();
   runStopHooks(saved, warn);

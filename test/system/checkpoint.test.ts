@@ -128,6 +128,63 @@ withCriu("cgroups of others are not saved with a container that has none of its 
   assert.ok(!existsSync(other));
 });
 
+withCriu(
+  "a checkpoint that is ended meanwhile leaves a container that goes on, and nothing of its own",
+  async (s, fdrunc, t) => {
+    const v2 = unifiedMount();
+    if (v2 === undefined || cgroupOf("pids").startsWith(v2)) return t.skip("needs cgroups of both versions");
+    const groups = () => readFileSync(`/proc/${pidOf(s)}/cgroup`, "utf8");
+    const hanging = hangingCriu(s);
+    /** Has a checkpoint ended while criu is at work. Returns the cgroup that it has made. */
+    const endCheckpoint = async (signal: "SIGTERM" | "SIGKILL"): Promise<string> => {
+      const { child, ended } = s.start(["checkpoint", ...paths(s), "c"], { env: hanging });
+      eventually(() => assert.ok(existsSync(s.path("asked"))));
+      rmSync(s.path("asked"));
+      const made = readFileSync(s.path("state/c/apart"), "utf8");
+      assert.ok(
+        readFileSync(`${made}/cgroup.procs`, "utf8")
+          .split("\n")
+          .includes(String(pidOf(s))),
+      );
+      child.kill(signal);
+      assert.equal((await ended).status, null);
+      const then = counted(s);
+      eventually(() => assert.ok(counted(s) > then));
+      assert.equal(s.status(), "running");
+      return made;
+    };
+    startCounting(s, fdrunc);
+    const before = groups();
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      const made = await endCheckpoint(signal);
+      assert.notEqual(groups(), before);
+      fdrunc(["checkpoint", "--leave-running", ...paths(s), "c"]).succeeds();
+      assert.equal(groups(), before);
+      assert.ok(!existsSync(made));
+    }
+    const deleted = await endCheckpoint("SIGKILL");
+    fdrunc(["delete", "--force", "c"]).succeeds();
+    assert.ok(!existsSync(deleted));
+    const { ended } = s.start(["run", "c"]);
+    eventually(() => assert.ok(counted(s) > 5));
+    const waited = await endCheckpoint("SIGKILL");
+    fdrunc(["kill", "c", "KILL"]).succeeds();
+    assert.equal((await ended).status, 137);
+    assert.ok(!existsSync(waited));
+  },
+);
+
+/** An environment with a criu that does nothing but note that it was asked, and wait until nobody asks any more. */
+function hangingCriu(s: Scene): Record<string, string> {
+  mkdirSync(s.path("bin"));
+  const script = `#!${process.execPath}
+const { readSync, writeFileSync } = require("node:fs");
+while (readSync(Number(process.argv[3]), Buffer.alloc(65536)) > 0) writeFileSync(${JSON.stringify(s.path("asked"))}, "");
+`;
+  writeFileSync(s.path("bin/criu"), script, { mode: 0o755 });
+  return { PATH: `${s.path("bin")}:${process.env.PATH}` };
+}
+
 /** A pipe's two ends, as Node cannot make one: its own are sockets. */
 function pipe(): { read: number; write: number } {
   const ends = new Int32Array(2);
