@@ -222,7 +222,15 @@ export class Place {
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    this.removeHugetlb();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Removes the cgroups of hugetlb's hierarchy of v1, where only the place had that mounted. */
+  private removeHugetlb(): void {
+    if (!/^hugetlb\t[1-9]/m.test(readFileSync("/proc/cgroups", "utf8"))) return;
+    const script = 'mount -t cgroup -o hugetlb cgroup "$1" && find "$1/$2" -depth -type d -exec rmdir {} +';
+    spawnSync("unshare", ["--mount", "sh", "-c", script, "sh", this.directory, this.tag]);
   }
 
   private inside(command: readonly string[]): string[] {
