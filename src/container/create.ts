@@ -3,6 +3,7 @@ import { member } from "../config/explain.js";
 import { hasNamespace, makesNamespace } from "../config/rules/namespaces.js";
 import { unknownProperties } from "../config/unknown-properties.js";
 import { warningsOf } from "../config/validate.js";
+import { ffi } from "../ffi/driver.js";
 import type { Config } from "../generated/config.js";
 import type { Compiled } from "../init/compile.js";
 import { type Facts, input } from "../init/facts.js";
@@ -55,6 +56,7 @@ const WAITING = "accept4";
  * @param takeSignals takes the signals that are meant for the container, while init works: then they end hooks
  */
 export function create(options: CreateOptions, takeSignals?: () => SignalPipe | undefined): Created {
+  ffi.expand();
   const planned = plan(options);
   const { config, facts, compiled, preserveFds } = planned;
   tellOddities(config, facts, options);

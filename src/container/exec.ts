@@ -1,5 +1,6 @@
 import { Cgroup } from "../cgroup/cgroup.js";
 import { hasNamespace } from "../config/rules/namespaces.js";
+import { ffi } from "../ffi/driver.js";
 import type { Config, Process } from "../generated/config.js";
 import { compileExec, waitsPrepared } from "../init/compile-exec.js";
 import { type CgroupFacts, type Facts, input } from "../init/facts.js";
@@ -60,6 +61,7 @@ export interface ExecOptions extends GlobalOptions {
  * @throws Failure; then there is no process
  */
 export function exec(options: ExecOptions): number {
+  ffi.expand();
   const directory = StateDirectory.open(options.root, options.id);
   const saved = directory.read();
   if (!saved?.ready) throw refusal(options.id, statusOf(saved));

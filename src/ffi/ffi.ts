@@ -27,6 +27,8 @@ export interface Ffi {
   encode(text: string): Uint8Array;
   /** Writes text as UTF-8 at an offset of an array. Returns how many bytes. Throws RangeError where it does not fit. */
   encodeInto(text: string, bytes: Uint8Array, at: number): number;
+  /** Says that much will be done now, for which an engine may get memory in one go. */
+  expand(): void;
   /** Ends the process at once with this status. */
   exit(status: number): never;
 }

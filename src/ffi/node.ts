@@ -93,6 +93,7 @@ export const ffi: Ffi = {
     bytes.set(encoded, at);
     return encoded.length;
   },
+  expand: () => {},
   exit: (status) => process.exit(status),
 };
 

@@ -13,7 +13,7 @@
  * is loaded again.
  *
  * Pages that will be written to are asked for at once, which is faster than one by one: at the start those that most
- * commands write to and those that any fills; and more of the latter once a command turns out to use much.
+ * commands write to and those that any fills; those that some do where a command says that it is one of them.
  */
 #include "heap.h"
 
@@ -55,7 +55,8 @@ typedef struct {
 static struct {
   void *root;
   Zone zones[USES]; /* only MOST_WRITE, which takes what commands add, has room unless blocks are kept apart */
-  char *most_end;   /* where that ends of the first content which most commands write to */
+  char *most_end;   /* where that ends of the first content which most commands write to, */
+  char *some, *some_end; /* and what some do */
   char *ready;      /* up to where there are pages for what a command adds; NULL while the program is loaded */
   char blocks[ARENA_SIZE] __attribute__((aligned(UNIT)));
 } arena __attribute__((aligned(PAGE)));
@@ -172,6 +173,7 @@ const void *heap_content(size_t *length) {
   for (int use = 0; use < USES; use++)
     if (arena.zones[use].end > arena.blocks + ARENA_SIZE) return NULL;
   if (separation) {
+    arena.some_end = arena.zones[SOME_WRITE].top;
     /* What commands add goes behind the content, where the file has nothing. */
     last->end = end = last->top;
     added->top = page_after(end), added->end = arena.blocks + ARENA_SIZE;
@@ -186,6 +188,12 @@ void heap_prepare(void) {
   populate(added, arena.ready = added + LEAST);
 }
 
+void heap_expand(void) {
+  char *added = arena.zones[MOST_WRITE].top;
+  populate(arena.some, arena.some_end);
+  populate(added, arena.ready = added + MORE);
+}
+
 void heap_separate(const Observation *observation, size_t count) {
   char *place = arena.blocks;
   for (int use = MOST_WRITE; use > UNTOUCHED; use--) {
@@ -193,6 +201,7 @@ void heap_separate(const Observation *observation, size_t count) {
     arena.zones[use].end = place = page_after(place + observation->sizes[use]);
   }
   arena.zones[UNTOUCHED].top = place, arena.zones[UNTOUCHED].end = arena.blocks + ARENA_SIZE;
+  arena.some = arena.zones[SOME_WRITE].top;
   separation = observation, separated = count;
 }
 

@@ -16,6 +16,9 @@ const void *heap_content(size_t *length);
 /* Has the kernel bring in at once what most commands write to, with room for what they add. */
 void heap_prepare(void);
 
+/* The same for what some commands write to, where this is one of them. */
+void heap_expand(void);
+
 /* What commands do to a block. Most are three of four. */
 enum { UNTOUCHED, READ, SOME_WRITE, MOST_WRITE, USES };
 

@@ -199,6 +199,11 @@ static JSValue host_argv(JSContext *ctx, JSValueConst this) { return text_list(c
 
 static JSValue host_environ(JSContext *ctx, JSValueConst this) { return text_list(ctx, environ); }
 
+static JSValue host_expand(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
+  heap_expand();
+  return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("syscall", 7, host_syscall),
     JS_CFUNC_DEF("call", 7, host_call),
@@ -206,6 +211,7 @@ static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("decode", 1, host_decode),
     JS_CFUNC_DEF("encode", 1, host_encode),
     JS_CFUNC_DEF("encodeInto", 3, host_encode_into),
+    JS_CFUNC_DEF("expand", 0, host_expand),
     JS_CFUNC_DEF("exit", 1, host_exit),
     JS_CGETSET_DEF("argv", host_argv, NULL),
     JS_CGETSET_DEF("environ", host_environ, NULL),
