@@ -71,6 +71,13 @@ export const isUnified = (hierarchies: readonly Hierarchy[]): boolean =>
   hierarchies.every(({ version, controllers }) => version === 2 || controllers.length === 0) &&
   hierarchies.some(({ version }) => version === 2);
 
+/** The hierarchy of v2 with the cgroup of another process as the own one; undefined where there is none. Throws SyscallError. */
+export function unifiedOf(pid: number): Hierarchy | undefined {
+  const hierarchy = cgroupHierarchies().find(({ version }) => version === 2);
+  const [, ownPath] = /^0::(.*)$/m.exec(readFile(`/proc/${pid}/cgroup`)) ?? [];
+  return hierarchy && ownPath !== undefined ? { ...hierarchy, ownPath } : undefined;
+}
+
 /** The directory of this process's own cgroup. Throws Failure where the mount does not show it. */
 export function ownDirectory(hierarchy: Hierarchy): string {
   const directory = visibleDirectory(hierarchy);

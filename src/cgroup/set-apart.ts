@@ -1,8 +1,8 @@
 import { EROFS, ESRCH } from "../linux/errno.js";
-import { attemptWriteFile, exists, mkdirAll, readFile, writeFile } from "../linux/file.js";
+import { attemptWriteFile, exists, mkdirAll, writeFile } from "../linux/file.js";
 import { expecting } from "../linux/syscall.js";
 import { Cgroup } from "./cgroup.js";
-import { cgroupHierarchies, visibleDirectory } from "./hierarchy.js";
+import { unifiedOf, visibleDirectory } from "./hierarchy.js";
 
 /**
  * The directory for a cgroup in which a container's processes share none with others; undefined where they do not
@@ -13,15 +13,9 @@ import { cgroupHierarchies, visibleDirectory } from "./hierarchy.js";
  */
 export function placeApart(cgroup: Cgroup, pid: number): string | undefined {
   if (cgroup.directories.length === 0 || cgroup.paths[""] !== undefined) return undefined;
-  const shared = directoryOf(pid);
+  const hierarchy = unifiedOf(pid);
+  const shared = hierarchy && visibleDirectory(hierarchy);
   return shared && `${shared}/fdrunc-${pid}`;
-}
-
-/** The directory of a process's cgroup v2, if there is one that can be seen. */
-function directoryOf(pid: number): string | undefined {
-  const hierarchy = cgroupHierarchies().find(({ version }) => version === 2);
-  const [, ownPath] = /^0::(.*)$/m.exec(readFile(`/proc/${pid}/cgroup`)) ?? [];
-  return hierarchy && ownPath !== undefined ? visibleDirectory({ ...hierarchy, ownPath }) : undefined;
 }
 
 /** Makes the cgroup and moves a container's processes to it, unless cgroups may only be looked at. Throws SyscallError. */

@@ -1,5 +1,5 @@
 import type { CgroupPaths } from "../cgroup/cgroup.js";
-import { cgroupHierarchies, ownDirectory } from "../cgroup/hierarchy.js";
+import { ownDirectory, unifiedOf } from "../cgroup/hierarchy.js";
 import { ENODEV, ENOENT } from "../linux/errno.js";
 import { Failure } from "../linux/failure.js";
 import { quote, readFile } from "../linux/file.js";
@@ -38,8 +38,6 @@ export function cgroupsBesideInit(paths: CgroupPaths, pid: number): CgroupPaths 
   const v2 = paths[""];
   if (v2 === undefined) return paths;
   if (expecting([ENOENT, ENODEV], "", () => readFile(`${v2}/cgroup.subtree_control`)).trim() === "") return paths;
-  const hierarchy = cgroupHierarchies().find(({ version }) => version === 2);
-  const [, ownPath] = /^0::(.*)$/m.exec(readFile(`/proc/${pid}/cgroup`)) ?? [];
-  if (hierarchy === undefined || ownPath === undefined) return paths;
-  return { ...paths, "": ownDirectory({ ...hierarchy, ownPath }) };
+  const hierarchy = unifiedOf(pid);
+  return hierarchy === undefined ? paths : { ...paths, "": ownDirectory(hierarchy) };
 }

@@ -43,6 +43,13 @@ export function using<T>(fd: Fd, use: (fd: Fd) => T): T {
   }
 }
 
+/** Runs `use` with an open file as soon as no other process has its lock, and closes it whatever happens. flock(2) */
+export const whileLocked = <T>(fd: Fd, use: (fd: Fd) => T): T =>
+  using(fd, () => {
+    sys("flock", fd, C.LOCK_EX);
+    return use(fd);
+  });
+
 /** Runs `use` with a function that takes descriptors, and closes those whatever happens. */
 export function keeping<T>(use: (keep: (fd: Fd) => Fd) => T): T {
   const kept: Fd[] = [];

@@ -1,6 +1,5 @@
 import { C } from "../linux/constants.js";
-import { mkdirAll, open, using } from "../linux/file.js";
-import { sys } from "../linux/syscall.js";
+import { mkdirAll, open, whileLocked } from "../linux/file.js";
 
 /**
  * Runs `work` while no other command runs some: what is compared with what all containers and networks have stays so
@@ -8,8 +7,5 @@ import { sys } from "../linux/syscall.js";
  */
 export function exclusively<T>(root: string, work: () => T): T {
   mkdirAll(root, 0o700);
-  return using(open(`${root}/lock`, C.O_RDWR | C.O_CREAT, 0o600), (file) => {
-    sys("flock", file, C.LOCK_EX);
-    return work();
-  });
+  return whileLocked(open(`${root}/lock`, C.O_RDWR | C.O_CREAT, 0o600), work);
 }

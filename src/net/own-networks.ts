@@ -1,5 +1,5 @@
 import { C } from "../linux/constants.js";
-import { listDirectory, mkdirAll, open, readFile, removeTree, using, writeAll } from "../linux/file.js";
+import { listDirectory, mkdirAll, open, readFile, removeTree, whileLocked, writeAll } from "../linux/file.js";
 import { sys } from "../linux/syscall.js";
 import { acceptForwarding, removeBridge, setupOf } from "./bridge-network.js";
 import type { CniNetwork } from "./cni-network.js";
@@ -71,8 +71,5 @@ function usedNetworks(root: string): Set<string> {
 function locking(root: string, name: string, work: (file: number, isSetUp: boolean) => void): void {
   mkdirAll(networksIn(root), 0o700);
   const path = `${networksIn(root)}/${name}`;
-  using(open(path, C.O_RDWR | C.O_CREAT, 0o600), (file) => {
-    sys("flock", file, C.LOCK_EX);
-    work(file, readFile(path) !== "");
-  });
+  whileLocked(open(path, C.O_RDWR | C.O_CREAT, 0o600), (file) => work(file, readFile(path) !== ""));
 }

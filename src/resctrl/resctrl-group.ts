@@ -2,8 +2,8 @@ import type { IntelRdt } from "../generated/config.js";
 import { cstring } from "../linux/bytes.js";
 import { C } from "../linux/constants.js";
 import { Failure } from "../linux/failure.js";
-import { exists, mkdir, open, quote, using, writeFile } from "../linux/file.js";
-import { attempt, sys } from "../linux/syscall.js";
+import { exists, mkdir, open, quote, whileLocked, writeFile } from "../linux/file.js";
+import { attempt } from "../linux/syscall.js";
 import { expectSchemata, explaining, inConfig, isLimited, writeSchemata } from "./schemata.js";
 
 /** A container's place in resctrl: what is kept of it between commands. Absolute paths. */
@@ -83,11 +83,7 @@ export function makeResctrlGroup(
  * Runs `work` while nobody else looks at resctrl or changes it who keeps to the kernel's rule for that: so a class that
  * is there has its shares. Throws SyscallError. resctrl.rst, "Locking between applications"
  */
-const exclusively = <T>(root: string, work: () => T): T =>
-  using(open(root, C.O_RDONLY | C.O_DIRECTORY), (fd) => {
-    sys("flock", fd, C.LOCK_EX);
-    return work();
-  });
+const exclusively = <T>(root: string, work: () => T): T => whileLocked(open(root, C.O_RDONLY | C.O_DIRECTORY), work);
 
 /** Puts a process into a group: its descendants will be in it, too. Throws Failure. */
 export function enterResctrlGroup({ root, directory, monitoring }: ResctrlGroup, pid: number): void {
